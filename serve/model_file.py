@@ -1,0 +1,77 @@
+"""The description that travels inside a .tflite file, so that replacing one file replaces the model.
+
+It is packed the way TFLite metadata packs its associated files: a zip archive behind the model's own bytes. Every
+TFLite interpreter ignores it, and any zip tool lists it: `unzip -p cats_dogs.tflite metadata.json`.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+_METADATA: Final = "metadata.json"
+_LABELS: Final = "labels.txt"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same content gives the same bytes
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model file says of itself.
+
+    Attributes:
+        labels: the two labels; the network's output is the probability of `positive_class`.
+        positive_class: one of the labels.
+        version: the first 12 hex digits of the SHA-256 of the model without this description.
+        details: anything else: how it was trained and converted.
+    """
+
+    labels: tuple[str, ...]
+    positive_class: str
+    version: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def negative_class(self) -> str:
+        """The other label."""
+        return next(label for label in self.labels if label != self.positive_class)
+
+
+def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:
+    """The model with its description appended."""
+    described = {
+        "labels": labels,
+        "positive_class": positive_class,
+        "version": hashlib.sha256(model).hexdigest()[:12],
+        **details,
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, text in ((_METADATA, json.dumps(described, indent=1)), (_LABELS, "\n".join(labels) + "\n")):
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+    return model + archive.getvalue()
+
+
+def read(path: Path) -> Description:
+    """The description inside the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it has no description, or an incomplete one.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            details = json.loads(file.read(_METADATA))
+        description = Description(
+            labels=tuple(details.pop("labels")),
+            positive_class=details.pop("positive_class"),
+            version=details.pop("version"),
+            details=details,
+        )
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: has no description inside; make it with `python -m convert`") from error
+    if len(description.labels) != 2 or description.positive_class not in description.labels:
+        raise ValueError(f"{path}: needs two labels, the positive class among them")
+    return description

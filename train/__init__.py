@@ -1,0 +1,1 @@
+"""Trains the network on labeled photos, offline, with full TensorFlow."""

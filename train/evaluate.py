@@ -1,0 +1,62 @@
+"""How good predictions are."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+
+from train import data
+
+Probabilities = npt.NDArray[np.float64]
+
+
+def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, object]:
+    """Accuracy at 1/2, area under the ROC curve, log loss and confusion matrix of P(positive class).
+
+    Args:
+        labels: 0 or 1, (photos,).
+        probabilities: P(label 1), (photos,).
+
+    Returns:
+        `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `confusion` ([true label][predicted label]),
+        `photos`.
+    """
+    truth = np.asarray(labels)
+    positive = np.asarray(probabilities, np.float64)
+    predicted = (positive >= 0.5).astype(int)
+    correct = int((predicted == truth).sum())
+    return {
+        "accuracy": correct / len(truth),
+        "accuracy_interval": list(wilson_interval(correct, len(truth))),
+        "auc": float(roc_auc_score(truth, positive)),
+        "log_loss": float(log_loss(truth, np.clip(positive, 1e-7, 1 - 1e-7))),
+        "confusion": confusion_matrix(truth, predicted, labels=[0, 1]).tolist(),
+        "photos": len(truth),
+    }
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95% score interval of a proportion (Wilson 1927), which stays within [0, 1]."""
+    p = successes / trials
+    center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    return float(max(0.0, center - half)), float(min(1.0, center + half))
+
+
+def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> Probabilities:
+    """P(positive class) of each photo, (photos,), float64."""
+    return np.asarray(model.predict(data.batches(photos, batch_size), verbose=0), np.float64)[:, 0]
+
+
+def summary(name: str, result: dict[str, object], labels: Sequence[str]) -> str:
+    """Some lines for a person to read."""
+    confusion = np.asarray(result["confusion"])
+    lines = [
+        f"{name}: accuracy {result['accuracy']:.2%}, AUC {result['auc']:.5f}, log loss {result['log_loss']:.4f} "
+        f"on {result['photos']} photos"
+    ]
+    for i, label in enumerate(labels):
+        lines.append(f"  true {label}: " + ", ".join(f"{confusion[i, j]} as {labels[j]}" for j in range(2)))
+    return "\n".join(lines)

@@ -1,0 +1,172 @@
+"""Runs one phase of training after another, so that a run can be interrupted anywhere and go on from its last epoch."""
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from train import data, models
+
+PhaseName = Literal["scratch", "frozen", "fine-tune"]
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is trained, for how long and how fast.
+
+    Attributes:
+        name: "scratch" trains every layer of a new network, "frozen" the head on a frozen backbone, "fine-tune" every layer
+            of what the phase before has left.
+        epochs: at the most.
+        learning_rate: the peak; it rises over the first twentieth of the steps and falls to zero along a cosine.
+        patience: epochs without a lower validation loss before the phase ends.
+        weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
+        label_smoothing: how far the targets 0 and 1 are drawn towards 1/2.
+        batch_norm_momentum: of the moving averages, while fine-tuning.
+    """
+
+    name: PhaseName
+    epochs: int
+    learning_rate: float
+    patience: int = 5
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.0
+    batch_norm_momentum: float = 0.98
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what `progress.json` holds, beside the weights."""
+
+    phase: int = 0
+    epoch: int = 0
+    best_loss: float = math.inf
+    waited: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    results: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """Time spent in epochs, those before an interruption included."""
+        return sum(epoch["seconds"] for epoch in self.history)
+
+    def start_phase(self) -> None:
+        """Begin the next phase."""
+        self.phase, self.epoch, self.best_loss, self.waited = self.phase + 1, 0, math.inf, 0
+
+    @classmethod
+    def read(cls, folder: Path) -> "Progress":
+        """The progress of an interrupted run, or that of a new one."""
+        file = folder / "progress.json"
+        return cls(**json.loads(file.read_text())) if file.is_file() else cls()
+
+
+def run_phase(
+    model: keras.Model,
+    phase: Phase,
+    photos: dict[data.Split, data.Photos],
+    *,
+    batch_size: int,
+    seed: int,
+    progress: Progress,
+    run_dir: Path,
+    tensorboard: Path | None = None,
+) -> keras.Model:
+    """Train for one phase, or for what is left of it, and return the model with the weights of its best epoch.
+
+    After every epoch `run_dir` holds all that a later call needs to go on as if nothing had happened.
+
+    Args:
+        model: as the phase before left it, or as `save` left it in the middle of this one.
+        progress: where the run stands; updated.
+
+    Raises:
+        DivergedError: the loss became NaN or infinite.
+    """
+    steps = data.steps_per_epoch(photos["train"], batch_size)
+    if progress.epoch == 0:
+        if phase.name == "fine-tune":
+            models.unfreeze(model, phase.batch_norm_momentum)
+        _compile(model, phase, steps)
+    if progress.epoch < phase.epochs and progress.waited < phase.patience:
+        callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, photos["train"], progress, run_dir)]
+        if tensorboard is not None:
+            callbacks.append(keras.callbacks.TensorBoard(tensorboard / phase.name))
+        model.fit(
+            data.training_batches(
+                photos["train"], batch_size, seed=seed + progress.phase, first_epoch=progress.epoch, epochs=phase.epochs
+            ),
+            initial_epoch=progress.epoch,
+            epochs=phase.epochs,
+            steps_per_epoch=steps,
+            validation_data=data.batches(photos["validation"], batch_size),
+            callbacks=callbacks,
+        )
+    model.load_weights(run_dir / "best.weights.h5")
+    return model
+
+
+def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:
+    steps = steps_per_epoch * phase.epochs
+    warmup = steps // 20
+    rate = keras.optimizers.schedules.CosineDecay(
+        phase.learning_rate / 100, steps - warmup, warmup_target=phase.learning_rate, warmup_steps=warmup
+    )
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=phase.weight_decay),
+        loss=keras.losses.BinaryCrossentropy(label_smoothing=phase.label_smoothing),
+        metrics=["accuracy", keras.metrics.AUC(name="auc")],
+        jit_compile=False,  # XLA is ten times slower than oneDNN's kernels for this network on a CPU
+    )
+
+
+class _Epochs(keras.callbacks.Callback):
+    """Keeps the best weights, the state to go on from, and the history; ends a phase that gains no more.
+
+    Keras has a callback for each of these, but theirs forget how long they have waited, and what was best, when a
+    run is interrupted.
+    """
+
+    def __init__(self, phase: Phase, photos: data.Photos, progress: Progress, run_dir: Path) -> None:
+        super().__init__()
+        self._phase, self._photos, self._progress, self._run_dir = phase, photos, progress, run_dir
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {}).get("loss", math.nan)
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss became {loss} in batch {batch}: lower the learning rate")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs or {}
+        progress = self._progress
+        progress.epoch = epoch + 1
+        progress.waited += 1
+        progress.history.append({"phase": self._phase.name, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._started, 1)})
+        progress.history[-1].update({key: float(value) for key, value in logs.items()})
+        if logs["val_loss"] < progress.best_loss:
+            progress.best_loss, progress.waited = float(logs["val_loss"]), 0
+            self.model.save_weights(self._run_dir / "best.weights.h5")
+        if progress.waited >= self._phase.patience:
+            self.model.stop_training = True
+        save(self.model, progress, self._run_dir)
+
+
+def save(model: keras.Model, progress: Progress, run_dir: Path) -> None:
+    """Write the state to go on from; a crash while writing leaves the state before."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    model.save(run_dir / "new.keras")
+    (run_dir / "new.json").write_text(json.dumps(asdict(progress), indent=1))
+    (run_dir / "new.keras").replace(run_dir / "last.keras")
+    (run_dir / "new.json").replace(run_dir / "progress.json")

@@ -1,0 +1,72 @@
+"""The networks: raw 0-255 RGB pixels in, P(positive class) out."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+import keras
+
+ModelName = Literal["baseline", "mobilenetv2"]
+
+LOGIT_LAYER: Final = "logit"
+FEATURES_LAYER: Final = "features"
+
+
+def baseline(size: int) -> keras.Model:
+    """A small CNN from scratch, to see what transfer learning is worth: five 3x3 convolutions, about 0.4M weights."""
+    inputs = keras.Input((size, size, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
+    for filters in (16, 32, 64, 128, 256):
+        x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.ReLU()(x)
+        x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(x)
+    return keras.Model(inputs, _head(x), name="baseline")
+
+
+def mobilenetv2(size: int, weights: str) -> keras.Model:
+    """MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381) with a light head; the backbone starts frozen.
+
+    Args:
+        size: of the square input, in pixels.
+        weights: "imagenet" (Keras downloads them), "none" (random), or a file for
+            `keras.applications.MobileNetV2(include_top=False)`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    inputs = keras.Input((size, size, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
+    backbone = keras.applications.MobileNetV2(
+        input_tensor=x, include_top=False, weights="imagenet" if weights == "imagenet" else None
+    )
+    if weights not in ("imagenet", "none"):
+        if not Path(weights).is_file():
+            raise FileNotFoundError(f"{weights}: no such file; --weights takes imagenet, none, or a weights file")
+        backbone.load_weights(weights)
+    backbone.trainable = False
+    features = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(backbone.output)
+    return keras.Model(inputs, _head(features), name="mobilenetv2")
+
+
+def _head(features: keras.KerasTensor) -> keras.KerasTensor:
+    x = keras.layers.Dropout(0.2)(features)
+    logit = keras.layers.Dense(1, name=LOGIT_LAYER)(x)
+    return keras.layers.Activation("sigmoid", name="probability")(logit)
+
+
+def build(name: ModelName, size: int, weights: str) -> keras.Model:
+    """The named network, untrained but for the weights it starts from."""
+    return baseline(size) if name == "baseline" else mobilenetv2(size, weights)
+
+
+def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
+    """Make every layer trainable, batch normalization included.
+
+    Keras gives MobileNetV2's moving averages a momentum of 0.999: in the thousand steps of a fine-tuning they would
+    hardly leave ImageNet's values, and the network served would not be the network trained.
+    """
+    for layer in model.layers:
+        layer.trainable = True
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = batch_norm_momentum
