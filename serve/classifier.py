@@ -42,9 +42,7 @@ class Classifier:
         ValueError: the file is not a model that this class can run.
     """
 
-    def __init__(
-        self, model_path: Path, num_threads: int = 1, max_pixels: int = preprocess.MAX_IMAGE_PIXELS
-    ) -> None:
+    def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = preprocess.MAX_IMAGE_PIXELS) -> None:
         self.description = model_file.read(model_path)
         self._runner = Runner(model_path, num_threads)
         self._lock = threading.Lock()

@@ -19,6 +19,13 @@ Pixels = npt.NDArray[np.uint8]
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
 
+_MAGIC: Final = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+}
 _EXIF_ORIENTATION: Final = 0x0112
 # EXIF 2.32, tag 0x0112: how the stored rows and columns are to be turned to stand upright.
 _UPRIGHT: Final = {
@@ -30,6 +37,7 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SWAPS_AXES: Final = frozenset(_UPRIGHT[orientation] for orientation in (5, 6, 7, 8))
 # libjpeg can decode at 1/2, 1/4 or 1/8 of the size, many times faster. At twice the wanted size or more, the
 # resize that follows still has pixels to average, and accuracy stays what it was.
 _DRAFT_OVERSAMPLING: Final = 2
@@ -43,19 +51,12 @@ _BROKEN_FILE: Final = (
 
 def sniff(data: bytes) -> str | None:
     """The Pillow format name that the first bytes tell, or None. Names and `Content-Type` are not trusted."""
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
+    for start, image_format in _MAGIC.items():
+        if data.startswith(start):
+            return image_format
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "AVIF"
-    return None
+    return "AVIF" if data[4:12] in (b"ftypavif", b"ftypavis") else None
 
 
 def decode(data: bytes, height: int, width: int, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Pixels:
@@ -76,18 +77,23 @@ def decode(data: bytes, height: int, width: int, *, max_pixels: int = MAX_IMAGE_
     """
     image_format = sniff(data)
     if image_format is None:
-        raise UnsupportedImageTypeError("The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these.")
+        raise UnsupportedImageTypeError(
+            "The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these."
+        )
     try:
         with Image.open(io.BytesIO(data), formats=[image_format]) as image:
             if image.width * image.height > max_pixels:
                 raise ImageTooLargeError(
-                    f"The image has {image.width} x {image.height} pixels; at most {max_pixels:,} are taken. Send a smaller one."
+                    f"The image has {image.width} x {image.height} pixels; at most {max_pixels:,} are taken: "
+                    "send a smaller one."
                 )
             return np.asarray(_to_rgb(image, height, width))
     except UnidentifiedImageError as error:
         raise UndecodableImageError(f"The {image_format} image cannot be read: its header is broken.") from error
     except _BROKEN_FILE as error:
-        raise UndecodableImageError(f"The {image_format} image cannot be decoded: it is broken or truncated.") from error
+        raise UndecodableImageError(
+            f"The {image_format} image cannot be decoded: it is broken or truncated."
+        ) from error
 
 
 def _to_rgb(image: Image.Image, height: int, width: int) -> Image.Image:
@@ -104,9 +110,6 @@ def _to_rgb(image: Image.Image, height: int, width: int) -> Image.Image:
         background.alpha_composite(image.convert("RGBA"))
         image = background
     return image.convert("RGB")
-
-
-_SWAPS_AXES: Final = frozenset((_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]))
 
 
 def _resizable(image: Image.Image) -> Image.Image:

@@ -35,7 +35,9 @@ class Runner:
         (inputs,), (outputs,) = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         shape = tuple(int(side) for side in inputs["shape"])
         if len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or inputs["dtype"] not in (np.uint8, np.float32):
-            raise ValueError(f"{model_path}: takes {inputs['dtype']} {shape}, not uint8 or float32 (1, height, width, 3)")
+            raise ValueError(
+                f"{model_path}: takes {inputs['dtype']} {shape}, not uint8 or float32 (1, height, width, 3)"
+            )
         self.height, self.width = shape[1:3]
         self.input_dtype: type[np.generic] = inputs["dtype"]
         self._input, self._output = inputs["index"], outputs["index"]

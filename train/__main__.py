@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
-import keras  # noqa: E402  (TensorFlow reads the log level when it is imported)
-import tensorflow as tf  # noqa: E402
+import keras
+import tensorflow as tf
 
-from train import data, evaluate, fit, metadata, models  # noqa: E402
+from train import data, evaluate, fit, metadata, models
 
 MODEL_FILES = {"baseline": "baseline.keras", "mobilenetv2": "cats_dogs.keras"}
 
@@ -23,24 +23,48 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m train",
-        description="Train an image classifier of two classes, evaluate it on the test split, and write OUTPUT/cats_dogs.keras "
-        "(baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is TFDS cats_vs_dogs, downloaded on first use "
-        "(TFDS_DATA_DIR says where to), or a folder of your own.",
+        description="Train an image classifier of two classes, evaluate it on the test split, and write "
+        "OUTPUT/cats_dogs.keras (baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is TFDS "
+        "cats_vs_dogs, downloaded on first use (TFDS_DATA_DIR says where to), or a folder of your own.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     p.add_argument("--model", choices=list(MODEL_FILES), default="mobilenetv2", help="which network")
-    p.add_argument("--epochs", type=_count, default=None, help="at the most; default: 3 for mobilenetv2's frozen phase, 24 for baseline")
-    p.add_argument("--fine-tune-epochs", type=_count_or_none, default=0, help="epochs over all layers of mobilenetv2 after the frozen phase")
-    p.add_argument("--img-size", type=_size, default=160, help="height and width of the network's input, in pixels; a multiple of 32")
+    p.add_argument(
+        "--epochs",
+        type=_count,
+        default=None,
+        help="at the most; default: 3 for mobilenetv2's frozen phase, 24 for baseline",
+    )
+    p.add_argument(
+        "--fine-tune-epochs",
+        type=_count_or_none,
+        default=0,
+        help="epochs over all layers of mobilenetv2 after the frozen phase",
+    )
+    p.add_argument(
+        "--img-size",
+        type=_size,
+        default=160,
+        help="height and width of the network's input, in pixels; a multiple of 32",
+    )
     p.add_argument("--batch-size", type=_count, default=64, help="photos a step")
     p.add_argument("--learning-rate", type=_rate, default=1e-3, help="peak rate of the first phase")
     p.add_argument("--fine-tune-learning-rate", type=_rate, default=1.5e-4, help="peak rate of the fine-tuning")
     p.add_argument("--label-smoothing", type=float, default=0.02, help="of the fine-tuning")
     p.add_argument("--batch-norm-momentum", type=float, default=0.98, help="of the fine-tuning")
-    p.add_argument("--patience", type=_count, default=5, help="epochs without a lower validation loss before a phase ends")
+    p.add_argument(
+        "--patience", type=_count, default=5, help="epochs without a lower validation loss before a phase ends"
+    )
     p.add_argument("--seed", type=int, default=1, help="the same seed gives the same weights on the same machine")
-    p.add_argument("--weights", default="imagenet", help="where mobilenetv2 starts: imagenet (downloads), none, or a weights file")
-    p.add_argument("--data-dir", type=Path, default=None, help="a folder with one sub-folder of photos a class, in place of cats_vs_dogs")
+    p.add_argument(
+        "--weights", default="imagenet", help="where mobilenetv2 starts: imagenet (downloads), none, or a weights file"
+    )
+    p.add_argument(
+        "--data-dir",
+        type=Path,
+        default=None,
+        help="a folder with one sub-folder of photos a class, in place of cats_vs_dogs",
+    )
     p.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are kept")
     p.add_argument("--output", type=Path, default=Path("models"), help="where the model goes")
     p.add_argument("--resume", action="store_true", help="go on with the run that was interrupted")
@@ -97,9 +121,15 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     while True:
         phase = todo[progress.phase]
         model = fit.run_phase(
-            model, phase, photos,
-            batch_size=args.batch_size, seed=args.seed, progress=progress, run_dir=run_dir, tensorboard=args.tensorboard,
-        )  # fmt: skip
+            model,
+            phase,
+            photos,
+            batch_size=args.batch_size,
+            seed=args.seed,
+            progress=progress,
+            run_dir=run_dir,
+            tensorboard=args.tensorboard,
+        )
         result = evaluate.metrics(photos["test"].labels, evaluate.predict(model, photos["test"]))
         progress.results[phase.name] = result
         print(evaluate.summary(f"{args.model}, {phase.name}, test split", result, source.labels))

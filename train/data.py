@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,7 +82,6 @@ class Source:
     """
 
     def __init__(self, data_dir: Path | None = None) -> None:
-        self._link_dir: tempfile.TemporaryDirectory[str] | None = None
         if data_dir is None:
             # TFDS reads TFDS_DATA_DIR too, but only when it is first imported.
             self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"))
@@ -98,15 +98,15 @@ class Source:
         self.total = int(self._builder.info.splits["train"].num_examples)
 
     def _image_folder_root(self, root: Path) -> Path:
-        """`ImageFolder` wants root/split/label/photo; people have root/label/photo: link to it under the name of a split."""
+        """`ImageFolder` wants root/split/label/photo; people have root/label/photo: link to that as a split."""
         if not root.is_dir():
             raise DataError(f"{root}: no such folder; --data-dir takes a folder with one sub-folder of photos a class")
         if (root / "train").is_dir():
             return root
-        self._link_dir = tempfile.TemporaryDirectory()
-        link = Path(self._link_dir.name) / "train"
-        link.symlink_to(root, target_is_directory=True)
-        return link.parent
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder)
+        (folder / "train").symlink_to(root, target_is_directory=True)
+        return folder
 
     def bounds(self, split: Split) -> range:
         """The positions of a split's photos in the stored order."""
@@ -166,37 +166,27 @@ def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
         )
         if set(photos[split].labels.tolist()) != {0, 1}:
             raise DataError(
-                f"{source.name}: the {split} split ({len(photos[split])} photos) needs photos of both {source.labels}: add more"
+                f"{source.name}: the {split} split ({len(photos[split])} photos) needs photos of both {source.labels}: "
+                "add more"
             )
     return photos
 
 
 def _decode_all(source: Source, size: int, folder: Path) -> None:
     """Write images.npy and index.json into `folder`, which appears only when both are whole."""
-
-    def decode(photo: EncodedPhoto) -> preprocess.Pixels | ProblemError:
-        try:
-            return preprocess.decode(photo.data, size, size)
-        except ProblemError as problem:
-            return problem
-
     index: dict[str, list[Any]] = {"positions": [], "labels": [], "names": [], "skipped": []}
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
-        with (partial / "pixels").open("wb") as pixels, ThreadPoolExecutor(os.cpu_count()) as pool:
-            photos = source.read(range(source.total))
-            with tqdm(total=source.total, desc="decode", unit="photo") as progress:
-                for first in range(0, source.total, _CHUNK):
-                    chunk = list(itertools.islice(photos, _CHUNK))
-                    for position, photo, image in zip(itertools.count(first), chunk, pool.map(decode, chunk)):
-                        if isinstance(image, ProblemError):
-                            index["skipped"].append((position, photo.name, image.detail))
-                            continue
-                        pixels.write(image.tobytes())
-                        for key, value in zip(index, (position, photo.label, photo.name)):
-                            index[key].append(value)
-                    progress.update(len(chunk))
+        with (partial / "pixels").open("wb") as pixels:
+            for position, (photo, image) in enumerate(_decoded(source, size)):
+                if isinstance(image, ProblemError):
+                    index["skipped"].append((position, photo.name, image.detail))
+                    continue
+                pixels.write(image.tobytes())
+                index["positions"].append(position)
+                index["labels"].append(photo.label)
+                index["names"].append(photo.name)
         _prepend_npy_header(partial / "pixels", (len(index["labels"]), size, size, 3), partial / "images.npy")
         (partial / "index.json").write_text(json.dumps(index))
         partial.rename(folder)
@@ -206,6 +196,22 @@ def _decode_all(source: Source, size: int, folder: Path) -> None:
         print(f"skipped {name}: {why}")
     if index["skipped"]:
         print(f"skipped {len(index['skipped'])} of {source.total} files in all")
+
+
+def _decoded(source: Source, size: int) -> Iterator[tuple[EncodedPhoto, preprocess.Pixels | ProblemError]]:
+    """All photos in stored order, decoded on every core, with a progress bar."""
+
+    def decode(photo: EncodedPhoto) -> preprocess.Pixels | ProblemError:
+        try:
+            return preprocess.decode(photo.data, size, size)
+        except ProblemError as problem:
+            return problem
+
+    photos = source.read(range(source.total))
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=source.total, desc="decode", unit="photo") as progress:
+        while chunk := list(itertools.islice(photos, _CHUNK)):
+            yield from zip(chunk, pool.map(decode, chunk), strict=True)
+            progress.update(len(chunk))
 
 
 def _prepend_npy_header(pixels: Path, shape: tuple[int, ...], target: Path) -> None:

@@ -1,6 +1,7 @@
 """How good predictions are."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from train import data
 Probabilities = npt.NDArray[np.float64]
 
 
-def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, object]:
+def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, Any]:
     """Accuracy at 1/2, area under the ROC curve, log loss and confusion matrix of P(positive class).
 
     Args:
@@ -20,8 +21,8 @@ def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, ob
         probabilities: P(label 1), (photos,).
 
     Returns:
-        `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `confusion` ([true label][predicted label]),
-        `photos`.
+        `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `photos`, and `confusion`, as
+        [true label][predicted label].
     """
     truth = np.asarray(labels)
     positive = np.asarray(probabilities, np.float64)
@@ -50,13 +51,14 @@ def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> Pr
     return np.asarray(model.predict(data.batches(photos, batch_size), verbose=0), np.float64)[:, 0]
 
 
-def summary(name: str, result: dict[str, object], labels: Sequence[str]) -> str:
+def summary(name: str, result: dict[str, Any], labels: Sequence[str]) -> str:
     """Some lines for a person to read."""
     confusion = np.asarray(result["confusion"])
-    lines = [
+    first = (
         f"{name}: accuracy {result['accuracy']:.2%}, AUC {result['auc']:.5f}, log loss {result['log_loss']:.4f} "
         f"on {result['photos']} photos"
-    ]
+    )
+    lines = [first]
     for i, label in enumerate(labels):
         lines.append(f"  true {label}: " + ", ".join(f"{confusion[i, j]} as {labels[j]}" for j in range(2)))
     return "\n".join(lines)

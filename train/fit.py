@@ -23,8 +23,8 @@ class Phase:
     """What is trained, for how long and how fast.
 
     Attributes:
-        name: "scratch" trains every layer of a new network, "frozen" the head on a frozen backbone, "fine-tune" every layer
-            of what the phase before has left.
+        name: "scratch" trains every layer of a new network, "frozen" the head on a frozen backbone, "fine-tune" every
+            layer of what the phase before has left.
         epochs: at the most.
         learning_rate: the peak; it rises over the first twentieth of the steps and falls to zero along a cosine.
         patience: epochs without a lower validation loss before the phase ends.
@@ -98,7 +98,7 @@ def run_phase(
             models.unfreeze(model, phase.batch_norm_momentum)
         _compile(model, phase, steps)
     if progress.epoch < phase.epochs and progress.waited < phase.patience:
-        callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, photos["train"], progress, run_dir)]
+        callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, progress, run_dir, seed)]
         if tensorboard is not None:
             callbacks.append(keras.callbacks.TensorBoard(tensorboard / phase.name))
         model.fit(
@@ -110,6 +110,7 @@ def run_phase(
             steps_per_epoch=steps,
             validation_data=data.batches(photos["validation"], batch_size),
             callbacks=callbacks,
+            shuffle=False,  # the data set does it, and remembers how
         )
     model.load_weights(run_dir / "best.weights.h5")
     return model
@@ -136,12 +137,16 @@ class _Epochs(keras.callbacks.Callback):
     run is interrupted.
     """
 
-    def __init__(self, phase: Phase, photos: data.Photos, progress: Progress, run_dir: Path) -> None:
+    def __init__(self, phase: Phase, progress: Progress, run_dir: Path, seed: int) -> None:
         super().__init__()
-        self._phase, self._photos, self._progress, self._run_dir = phase, photos, progress, run_dir
+        self._phase, self._progress, self._run_dir, self._seed = phase, progress, run_dir, seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._started = time.monotonic()
+        # A saved model does not hold the state of its random layers: they would start anew when a run goes on.
+        for layer in self.model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.seed_generator.state.assign([self._seed + self._progress.phase, epoch])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", math.nan)
@@ -153,7 +158,9 @@ class _Epochs(keras.callbacks.Callback):
         progress = self._progress
         progress.epoch = epoch + 1
         progress.waited += 1
-        progress.history.append({"phase": self._phase.name, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._started, 1)})
+        progress.history.append(
+            {"phase": self._phase.name, "epoch": epoch + 1, "seconds": round(time.monotonic() - self._started, 1)}
+        )
         progress.history[-1].update({key: float(value) for key, value in logs.items()})
         if logs["val_loss"] < progress.best_loss:
             progress.best_loss, progress.waited = float(logs["val_loss"]), 0

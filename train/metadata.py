@@ -1,4 +1,4 @@
-"""models/metadata.json: what was trained on what, how, and how well it did. One file, written by `train` and `convert`."""
+"""models/metadata.json: what was trained on what, how, and how well it did. `train` and `convert` write it."""
 
 import json
 import os
@@ -28,7 +28,11 @@ def write(models_dir: Path, metadata: dict[str, Any]) -> None:
 def environment() -> dict[str, str]:
     """Versions of what shapes a result, and the commit it was made at."""
     packages = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}, "git_commit": git_commit()}
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "git_commit": git_commit(),
+    }
 
 
 def git_commit() -> str:

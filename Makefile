@@ -1,0 +1,63 @@
+# Everything a person or CI does here. Each environment is made on first use from its hashed lock, and made anew when
+# the lock changes.
+PYTHON ?= python3
+IMAGE ?= examples/cat.jpg
+PYTHON311 := $(shell command -v python3.11)
+LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--allow-unsafe --no-header
+
+.PHONY: predict test check format train convert lock clean
+.SECONDARY:
+
+predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
+	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
+
+test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed
+	.venv/serve-test/bin/python -m pytest tests/serve -q
+	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
+	  .venv/tflite-runtime-test/bin/python -m pytest tests/serve -q; \
+	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
+	.venv/dev/bin/python -m pytest
+
+check: .venv/dev/installed  ## format, lint, types, walls
+	.venv/dev/bin/ruff format --check .
+	.venv/dev/bin/ruff check .
+	.venv/dev/bin/mypy
+	.venv/dev/bin/lint-imports
+
+format: .venv/dev/installed
+	.venv/dev/bin/ruff format .
+	.venv/dev/bin/ruff check --fix .
+
+train: .venv/dev/installed  ## both networks on cats_vs_dogs; TRAIN_FLAGS="--weights FILE" where Keras cannot download
+	.venv/dev/bin/python -m train --model baseline $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model mobilenetv2 $(TRAIN_FLAGS)
+
+convert: .venv/dev/installed .venv/tflite-runtime-test/installed
+	.venv/dev/bin/python -m convert $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python) $(CONVERT_FLAGS)
+
+lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
+	$(LOCK) pyproject.toml --extra litert --output-file requirements/serve.txt
+	$(LOCK) pyproject.toml --extra litert --extra test --output-file requirements/serve-test.txt
+	$(LOCK) pyproject.toml --extra tflite-runtime --output-file requirements/serve-tflite-runtime.txt
+	$(LOCK) pyproject.toml --extra tflite-runtime --extra test --output-file requirements/tflite-runtime-test.txt
+	$(LOCK) pyproject.toml --extra litert --extra train --output-file requirements/train.txt
+	$(LOCK) pyproject.toml --extra litert --extra train --extra test --extra dev --output-file requirements/dev.txt
+	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
+
+clean:
+	rm -rf .venv .cache
+
+# A lock names everything that is needed: --no-deps keeps pip from resolving again, which older versions get wrong.
+.venv/tflite-runtime-test/installed: requirements/tflite-runtime-test.txt
+	@mkdir -p $(@D)
+ifneq ($(PYTHON311),)
+	$(PYTHON311) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $<
+endif
+	@touch $@
+
+.venv/%/installed: requirements/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $<
+	@touch $@

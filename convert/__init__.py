@@ -1,0 +1,1 @@
+"""Makes a trained network small: .keras in, a quantized .tflite that describes itself out."""

@@ -1,0 +1,41 @@
+"""python -m convert.measure MODEL PHOTOS.npz: classify photos with the runtime here, print the figures as JSON.
+
+Apart from `verify`, which needs TensorFlow: this runs where only the serving requirements are.
+"""
+
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from serve import runtime
+from serve.classifier import Classifier
+
+
+def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
+    """Classify every photo, from its file bytes, with one thread.
+
+    Returns:
+        `runtime`, `probabilities` (photos,), and the medians `decode_ms` and `inference_ms`.
+
+    Raises:
+        serve.errors.ProblemError: a photo cannot be decoded.
+    """
+    classifier = Classifier(model_path)
+    predictions = [classifier.classify(image) for image in images]
+    return {
+        "runtime": runtime.NAME,
+        "probabilities": [prediction.probability for prediction in predictions],
+        "decode_ms": statistics.median(prediction.decode_ms for prediction in predictions),
+        "inference_ms": statistics.median(prediction.inference_ms for prediction in predictions),
+    }
+
+
+if __name__ == "__main__":
+    model, photos = sys.argv[1:]
+    with np.load(photos) as packed:
+        print(json.dumps(measure(Path(model), [packed[name].tobytes() for name in packed.files])))

@@ -1,0 +1,70 @@
+"""A Keras model -> the bytes of a .tflite file, in one of four precisions."""
+
+from collections.abc import Iterator
+from typing import Final, Literal, get_args
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+from tensorflow.lite.python.util import modify_model_io_type
+
+from serve.preprocess import Pixels
+
+Mode = Literal["int8", "float16", "dynamic", "none"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+_FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC")
+
+
+def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None) -> bytes:
+    """Convert a model that takes raw 0-255 pixels and answers P(positive class).
+
+    Args:
+        model: input (batch, size, size, 3), output (batch, 1).
+        mode: "int8": integers all through, uint8 pixels in, float32 probability out. The last layer and its sigmoid stay
+            float: they are hardly any work, and an int8 sigmoid has 256 answers, of which the surest is 99.6%.
+            "float16": half-precision weights. "dynamic": int8 weights, float activations. "none": float32.
+        representative: uint8 photos, (photos, size, size, 3), to find the ranges of activations from; int8 only.
+
+    Returns:
+        The model, without a description: see `serve.model_file.pack`.
+
+    Raises:
+        ValueError: int8 without representative photos.
+    """
+    if mode == "int8":
+        if representative is None or not len(representative):
+            raise ValueError("int8 needs representative photos to calibrate on")
+        return _int8(model, representative)
+    converter = _converter(model)
+    if mode != "none":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
+    # A fixed batch of one: no shape arithmetic is left for the interpreter to do.
+    image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
+    converter.experimental_enable_resource_variables = False
+    return converter
+
+
+def _int8(model: keras.Model, representative: Pixels) -> bytes:
+    def photos() -> Iterator[list[npt.NDArray[np.float32]]]:
+        for photo in representative:
+            yield [photo[np.newaxis].astype(np.float32)]
+
+    converter = _converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = photos
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_FLOAT_OPS))
+    # The debugger is the one public way to leave some kinds of operation in float; it is not asked to debug anything.
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=photos, debug_options=options
+    )
+    # What the converter itself does for `inference_input_type`, which the debugger passes over.
+    return bytes(modify_model_io_type(debugger.get_nondebug_quantized_model(), tf.uint8, tf.float32))

@@ -1,0 +1,81 @@
+"""Does the small file answer as the network did? Measured as it is served: from file bytes, by `serve.Classifier`."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from train import data, evaluate
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """Photos as stored, with what the Keras model says of them."""
+
+    images: list[bytes]
+    labels: list[int]
+    keras_probabilities: evaluate.Probabilities
+
+
+def encoded_split(
+    source: data.Source, photos: data.Photos, model: keras.Model, split: data.Split = "test"
+) -> EncodedSplit:
+    """The files of a split that decode, in the order of `photos`, and the Keras model's answers."""
+    wanted = set(photos.skipped)
+    kept = [photo for photo in source.read_split(split) if photo.name not in wanted]
+    return EncodedSplit(
+        images=[photo.data for photo in kept],
+        labels=[photo.label for photo in kept],
+        keras_probabilities=evaluate.predict(model, photos),
+    )
+
+
+def measure_in(python: Path, model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
+    """`convert.measure.measure` by another Python: tflite-runtime cannot be installed beside TensorFlow."""
+    root = Path(__file__).parents[1]
+    with tempfile.NamedTemporaryFile(suffix=".npz") as packed:
+        np.savez(packed, *(np.frombuffer(image, np.uint8) for image in images))
+        packed.flush()
+        command = [str(python.absolute()), "-m", "convert.measure", str(model_path.resolve()), packed.name]
+        done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    return dict(json.loads(done.stdout))
+
+
+def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> dict[str, Any]:
+    """What one runtime's answers are worth, beside those of the Keras model."""
+    probabilities = np.asarray(measured["probabilities"])
+    reference = split.keras_probabilities
+    difference = np.abs(probabilities - reference)
+    return {
+        **evaluate.metrics(split.labels, probabilities),
+        "keras_accuracy": evaluate.metrics(split.labels, reference)["accuracy"],
+        "keras_auc": evaluate.metrics(split.labels, reference)["auc"],
+        "agreement": float(((probabilities >= 0.5) == (reference >= 0.5)).mean()),
+        "largest_difference": float(difference.max()),
+        "mean_difference": float(difference.mean()),
+        "bytes": model_path.stat().st_size,
+        "decode_ms": round(measured["decode_ms"], 2),
+        "inference_ms": round(measured["inference_ms"], 2),
+    }
+
+
+def accuracy_drop(result: dict[str, Any]) -> float:
+    """How many points of accuracy (percent) the file is below the Keras model."""
+    return 100 * float(result["keras_accuracy"] - result["accuracy"])
+
+
+def summary(mode: str, name: str, result: dict[str, Any]) -> str:
+    """Some lines for a person to read."""
+    return (
+        f"{mode} in {name}: accuracy {result['accuracy']:.2%} (Keras {result['keras_accuracy']:.2%}), "
+        f"AUC {result['auc']:.5f} (Keras {result['keras_auc']:.5f}), agreement {result['agreement']:.2%}\n"
+        f"  P differs by {result['mean_difference']:.4f} on average, {result['largest_difference']:.3f} at most; "
+        f"{result['bytes'] / 1e6:.2f} MB; decode {result['decode_ms']:.2f} ms, "
+        f"inference {result['inference_ms']:.2f} ms"
+    )

@@ -1,0 +1,26 @@
+"""The entry point on AWS Lambda: `lambda_function.handler`. Only wiring: see `serve`."""
+
+from typing import Any
+
+from serve import adapters
+from serve.app import App
+from serve.invocation import from_context
+from serve.settings import Settings
+
+# Built once, while the environment starts: every call after it finds the model loaded.
+app = App(Settings.from_env())
+cold = True
+
+
+def handler(event: Any, context: Any) -> Any:
+    """Answer any event that `serve.adapters` knows, in the shape that its source wants."""
+    global cold
+    invocation = from_context(context, cold_start=cold)
+    cold = False
+    return adapters.answer(event, invocation, app)
+
+
+if __name__ == "__main__":
+    from serve.command_line import main
+
+    raise SystemExit(main(handler))

@@ -1,0 +1,169 @@
+"""A photo's URL or bytes -> the answer; an HTTP request -> the HTTP response. Knows nothing of events."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from serve import telemetry
+from serve.classifier import Classifier, Prediction
+from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
+from serve.fetch import Fetcher, FetchPolicy
+from serve.invocation import Invocation
+from serve.settings import Settings
+from serve.upload import Photo, Request, photo_in
+
+OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
+
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response, free of what will carry it."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+class App:
+    """All that the service can do, built once and kept for the life of the process.
+
+    Raises:
+        FileNotFoundError, ValueError: the settings name a model that cannot be used.
+    """
+
+    def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
+        telemetry.set_level(settings.log_level)
+        self.settings = settings
+        self.classifier = Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
+        self._fetcher = fetcher or Fetcher(fetch_policy(settings))
+        self._routes: dict[str, dict[str, Callable[[Request, Invocation, telemetry.Record], Response]]] = {
+            "/health": {"GET": self._health},
+            "/openapi.json": {"GET": self._openapi},
+            "/predict": {"POST": self._predict},
+        }
+
+    def classify(self, photo: Photo, invocation: Invocation, record: telemetry.Record) -> Prediction:
+        """Fetch the photo if need be, and classify it.
+
+        Raises:
+            ProblemError: what the client should hear.
+        """
+        image = photo.image
+        if image is None:
+            started = time.perf_counter()
+            image = self._fetcher.fetch(photo.url or "", invocation.remaining_s())
+            record["fetch_ms"] = round((time.perf_counter() - started) * 1e3, 2)
+        if len(image) > self.settings.max_image_bytes:
+            raise ImageTooLargeError(
+                f"The image has more than {self.settings.max_image_bytes:,} bytes: send a smaller one."
+            )
+        prediction = self.classifier.classify(image)
+        record.add_prediction(prediction)
+        return prediction
+
+    def respond(self, request: Request, invocation: Invocation) -> Response:
+        """Answer an HTTP request. Never raises: a fault of ours is logged, and told without its inside."""
+        record = telemetry.Record(invocation, source=request.source, route=f"{request.method} {request.path}")
+        try:
+            response = self._route(request, invocation, record)
+        except ProblemError as problem:
+            record.add_problem(problem)
+            response = _problem_response(problem)
+        except Exception as error:  # noqa: BLE001  (the last resort: whatever it is, the client gets an answer)
+            record.add_fault(error)
+            response = Response(500, {"content-type": PROBLEM}, json.dumps(telemetry.FAULT))
+        record["status"] = response.status
+        record.emit()
+        return self._with_common_headers(response)
+
+    def refuse(self, problem: ProblemError, invocation: Invocation, *, source: str) -> Response:
+        """Answer a request that cannot even be read."""
+        record = telemetry.Record(invocation, source=source, route="none", status=problem.status)
+        record.add_problem(problem)
+        record.emit()
+        return self._with_common_headers(_problem_response(problem))
+
+    def _route(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        methods = self._routes.get(request.path.rstrip("/") or "/")
+        if methods is None:
+            # What strangers ask for is not ours to count by.
+            record["route"] = "none"
+            raise NotFoundError(f"There is nothing here: the routes are {', '.join(sorted(self._routes))}.")
+        allow = (*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS")
+        if request.method == "OPTIONS":
+            return Response(204, {"allow": ", ".join(allow)})
+        if request.method == "HEAD" and "GET" in methods:
+            whole = methods["GET"](request, invocation, record)
+            return Response(whole.status, whole.headers)
+        if request.method not in methods:
+            record["route"] = "none"
+            raise MethodNotAllowedError(f"This route takes {', '.join(allow)}.", allow)
+        return methods[request.method](request, invocation, record)
+
+    def _health(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        description = self.classifier.description
+        return _json_response({"status": "ok", "model_version": description.version, "labels": description.labels})
+
+    def _openapi(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        return Response(200, {"content-type": JSON}, OPENAPI_FILE.read_text(encoding="utf-8"))
+
+    def _predict(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        photo = photo_in(request, self.settings.max_image_bytes)
+        prediction = self.classify(photo, invocation, record)
+        timings = (
+            ("fetch", record.get("fetch_ms", 0.0)),
+            ("decode", prediction.decode_ms),
+            ("inference", prediction.inference_ms),
+        )
+        server_timing = ", ".join(f"{name};dur={milliseconds:.2f}" for name, milliseconds in timings)
+        return _json_response(result(prediction), {"server-timing": server_timing, "cache-control": "no-store"})
+
+    def _with_common_headers(self, response: Response) -> Response:
+        headers = {"x-content-type-options": "nosniff", **response.headers}
+        if self.settings.cors_allow_origin:
+            headers |= {
+                "access-control-allow-origin": self.settings.cors_allow_origin,
+                "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
+                "access-control-allow-headers": "content-type",
+                "access-control-expose-headers": "server-timing",
+                "vary": "origin",
+            }
+        return Response(response.status, headers, response.body)
+
+
+def fetch_policy(settings: Settings) -> FetchPolicy:
+    """What the settings allow to be fetched."""
+    return FetchPolicy(
+        enabled=settings.fetch_enabled,
+        allowed_hosts=settings.url_allowed_hosts,
+        allowed_ports=settings.url_allowed_ports,
+        allowed_networks=settings.url_allowed_networks,
+        max_bytes=settings.max_image_bytes,
+        timeout_s=settings.fetch_timeout_s,
+    )
+
+
+def result(prediction: Prediction) -> dict[str, Any]:
+    """The answer as every client gets it."""
+    return {
+        "label": prediction.label,
+        "probability": round(prediction.probability, 6),
+        "model_version": prediction.model_version,
+    }
+
+
+def _json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
+    return Response(200, {"content-type": JSON, **(headers or {})}, json.dumps(value))
+
+
+def _problem_response(problem: ProblemError) -> Response:
+    headers = {"content-type": PROBLEM}
+    if isinstance(problem, MethodNotAllowedError):
+        headers["allow"] = ", ".join(problem.allow)
+    return Response(problem.status, headers, json.dumps(problem.problem()))

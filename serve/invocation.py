@@ -1,0 +1,44 @@
+"""What every event brings along, whatever its source."""
+
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+_MARGIN_S = 0.25  # kept back from the time left, to answer in
+
+
+@dataclass
+class Invocation:
+    """One call of the handler.
+
+    Attributes:
+        request_id: Lambda's, or a random one.
+        trace_id: X-Ray's header for this call, or empty.
+        deadline: when to have answered, in seconds of `time.monotonic()`.
+        cold_start: whether this is the first call of the process.
+        started: when the call began, in seconds of `time.perf_counter()`.
+    """
+
+    request_id: str
+    deadline: float
+    trace_id: str = ""
+    cold_start: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+    def remaining_s(self) -> float:
+        """Seconds that are left to work in; never negative."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+def from_context(context: Any, *, cold_start: bool = False) -> Invocation:
+    """The invocation that a Lambda context tells of; without a context, one that may take a minute."""
+    left_ms = getattr(context, "get_remaining_time_in_millis", lambda: 60_000)()
+    return Invocation(
+        request_id=getattr(context, "aws_request_id", None) or str(uuid.uuid4()),
+        deadline=time.monotonic() + left_ms / 1000 - _MARGIN_S,
+        # The runtime client puts the header of the current call there.
+        trace_id=os.environ.get("_X_AMZN_TRACE_ID", ""),
+        cold_start=cold_start,
+    )

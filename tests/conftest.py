@@ -1,0 +1,64 @@
+"""What tests of more than one folder use."""
+
+import io
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """The shipped model."""
+    return ROOT / "models" / "cats_dogs.tflite"
+
+
+@pytest.fixture(scope="session")
+def cat_jpeg() -> bytes:
+    """A real photo of a cat, 451 x 300."""
+    return (ROOT / "examples" / "cat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real data that not every machine has."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "tensorflow_datasets").is_dir():
+        pytest.skip("needs ../shared (the data set and the weights)")
+    return folder
+
+
+@pytest.fixture
+def photo_folder(tmp_path: Path) -> Callable[[int], Path]:
+    """Makes a folder of two class folders: noisy photos, the "cat" ones reddish, the "dog" ones bluish."""
+
+    def make(per_class: int, name: str = "photos") -> Path:
+        noise = np.random.default_rng(1)
+        sizes = random.Random(1)
+        for label, color in (("cat", (190, 80, 60)), ("dog", (60, 80, 190))):
+            folder = tmp_path / name / label
+            folder.mkdir(parents=True)
+            for number in range(per_class):
+                shape = (sizes.randint(40, 90), sizes.randint(40, 90), 3)
+                pixels = np.clip(noise.normal(color, 40, shape), 0, 255).astype(np.uint8)
+                (folder / f"{number:03}.jpg").write_bytes(jpeg(pixels))
+        return tmp_path / name
+
+    return make
+
+
+def jpeg(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **options: int) -> bytes:
+    """A JPEG file of uint8 RGB pixels."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()

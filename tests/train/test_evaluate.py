@@ -1,0 +1,34 @@
+import numpy as np
+import pytest
+
+from train import evaluate
+
+
+def test_metrics_of_a_case_worked_by_hand() -> None:
+    result = evaluate.metrics([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    assert result["accuracy"] == 0.5
+    assert result["auc"] == 0.75  # of the four pairs of a 0 and a 1, three are in order
+    assert result["confusion"] == [[1, 1], [1, 1]]
+    expected = -np.mean(np.log([0.9, 0.4, 0.4, 0.9]))
+    assert result["log_loss"] == pytest.approx(expected)
+    assert result["photos"] == 4
+
+
+def test_certainty_that_is_wrong_has_a_finite_log_loss() -> None:
+    assert np.isfinite(evaluate.metrics([0, 1], [1.0, 0.0])["log_loss"])
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Newcombe 1998, table I, method 3
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_interval_is_that_of_the_literature(successes: int, trials: int, low: float, high: float) -> None:
+    assert evaluate.wilson_interval(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_summary_names_both_labels_and_all_four_counts() -> None:
+    result = evaluate.metrics([0, 0, 1], [0.1, 0.6, 0.9])
+    text = evaluate.summary("model", result, ("cat", "dog"))
+    assert "true cat: 1 as cat, 1 as dog" in text
+    assert "true dog: 0 as cat, 1 as dog" in text

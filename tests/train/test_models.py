@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from train import models
+
+
+@pytest.mark.parametrize("name", ["baseline", "mobilenetv2"])
+def test_raw_pixels_in_one_probability_out(name: models.ModelName) -> None:
+    model = models.build(name, 64, "none")
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
+    probabilities = model.predict(pixels, verbose=0)
+    assert probabilities.shape == (3, 1)
+    assert ((probabilities > 0) & (probabilities < 1)).all()
+
+
+def test_rescaling_inside_maps_0_and_255_to_what_the_weights_were_trained_on() -> None:
+    model = models.build("mobilenetv2", 32, "none")
+    rescaled = keras.Model(model.input, model.get_layer("rescaling").output)
+    ends = rescaled(np.stack([np.zeros((32, 32, 3)), np.full((32, 32, 3), 255)]))
+    np.testing.assert_allclose(np.unique(ends), [-1, 1], atol=1e-6)
+
+
+def test_the_backbone_starts_frozen_and_unfreeze_frees_it_with_its_batch_norm() -> None:
+    model = models.build("mobilenetv2", 32, "none")
+    assert len(model.trainable_weights) == 2
+    models.unfreeze(model, 0.9)
+    assert len(model.trainable_weights) > 150
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert {layer.momentum for layer in norms} == {0.9}
+
+
+def test_weights_from_a_file_are_those_of_the_file(tmp_path: Path) -> None:
+    keras.utils.set_random_seed(1)
+    trained = keras.applications.MobileNetV2(input_shape=(32, 32, 3), include_top=False, weights=None)
+    trained.save_weights(tmp_path / "w.weights.h5")
+    model = models.build("mobilenetv2", 32, str(tmp_path / "w.weights.h5"))
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 32, 32, 3)).astype(np.float32)
+    features = keras.Model(model.input, model.get_layer(models.FEATURES_LAYER).output)(pixels)
+    expected = np.asarray(trained(pixels / 127.5 - 1)).mean(axis=(1, 2))
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_missing_weights_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="--weights"):
+        models.build("mobilenetv2", 32, str(tmp_path / "none.h5"))
