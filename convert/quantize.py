@@ -1,5 +1,7 @@
 """A Keras model -> the bytes of a .tflite file, in one of four precisions."""
 
+import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Final, Literal, get_args
 
@@ -22,8 +24,8 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
 
     Args:
         model: input (batch, size, size, 3), output (batch, 1).
-        mode: "int8": integers all through, uint8 pixels in, float32 probability out. The last layer and its sigmoid stay
-            float: they are hardly any work, and an int8 sigmoid has 256 answers, of which the surest is 99.6%.
+        mode: "int8": integers all through, uint8 pixels in, float32 probability out. The last layer and its sigmoid
+            stay float: they are hardly any work, and an int8 sigmoid has 256 answers, of which the surest is 99.6%.
             "float16": half-precision weights. "dynamic": int8 weights, float activations. "none": float32.
         representative: uint8 photos, (photos, size, size, 3), to find the ranges of activations from; int8 only.
 
@@ -45,10 +47,19 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
     return bytes(converter.convert())
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TensorFlow from warning of what its own debugger does."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
+        warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
+        yield
+
+
 def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
     # A fixed batch of one: no shape arithmetic is left for the interpreter to do.
     image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image), name=model.name))
     converter.experimental_enable_resource_variables = False
     return converter
 
@@ -63,8 +74,10 @@ def _int8(model: keras.Model, representative: Pixels) -> bytes:
     converter.representative_dataset = photos
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_FLOAT_OPS))
     # The debugger is the one public way to leave some kinds of operation in float; it is not asked to debug anything.
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter, debug_dataset=photos, debug_options=options
-    )
+    with _quiet():
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=photos, debug_options=options
+        )
+        quantized = debugger.get_nondebug_quantized_model()
     # What the converter itself does for `inference_input_type`, which the debugger passes over.
-    return bytes(modify_model_io_type(debugger.get_nondebug_quantized_model(), tf.uint8, tf.float32))
+    return bytes(modify_model_io_type(quantized, tf.uint8, tf.float32))

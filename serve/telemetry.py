@@ -67,14 +67,13 @@ class Record(dict[str, Any]):
         self["level"] = "INFO" if "error" not in self else "ERROR" if "traceback" in self else "WARNING"
         if _LEVELS.index(self["level"]) < _LEVELS.index(_least):
             return
-        now = time.time()
         self["total_ms"] = round((time.perf_counter() - self._started) * 1e3, 2)
-        sys.stdout.write(
-            json.dumps({**self, "timestamp": int(now * 1000), "_aws": self._metrics(int(now * 1000))}) + "\n"
-        )
+        self["timestamp"] = int(time.time() * 1000)
+        self["_aws"] = self._metrics()
+        sys.stdout.write(json.dumps(self) + "\n")
         sys.stdout.flush()
 
-    def _metrics(self, timestamp_ms: int) -> dict[str, Any]:
+    def _metrics(self) -> dict[str, Any]:
         """Which of the line's members are metrics, by which dimensions (CloudWatch embedded metric format)."""
         milliseconds = [name for name in ("total_ms", "fetch_ms", "decode_ms", "inference_ms") if name in self]
         directives = [_directive([["source"]], [(name, "Milliseconds") for name in milliseconds])]
@@ -84,7 +83,7 @@ class Record(dict[str, Any]):
         if "error" in self:
             self["errors"] = 1
             directives.append(_directive([["error"], ["source"]], [("errors", "Count")]))
-        return {"Timestamp": timestamp_ms, "CloudWatchMetrics": directives}
+        return {"Timestamp": self["timestamp"], "CloudWatchMetrics": directives}
 
 
 def _directive(dimensions: list[list[str]], metrics: list[tuple[str, str]]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What tests of more than one folder use."""
 
+import http.server
 import io
 import random
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,31 @@ def model_path() -> Path:
 def cat_jpeg() -> bytes:
     """A real photo of a cat, 451 x 300."""
     return (ROOT / "examples" / "cat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def photo_server(cat_jpeg: bytes) -> Iterator[str]:
+    """A real HTTP server on loopback, with the photo at /cat.jpg and a secret behind a 404; yields its base URL."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path.startswith("/cat.jpg")
+            body = cat_jpeg if found else b"secret"
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,543 @@
+"""A URL from a stranger -> the bytes behind it, without becoming the stranger's way into our network (SSRF).
+
+Each hop, the first and every redirect, goes the same way: parse strictly, resolve once, refuse unless every address
+is public, connect to one of these very addresses, and read under one deadline and one cap. The check is on resolved
+addresses, so it does not matter how a URL spells one, nor what DNS would answer a second time.
+
+The client hears that a URL was refused or failed. What was found behind it goes to the log only.
+"""
+
+import io
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from serve.errors import (
+    FetchFailedError,
+    FetchTimeoutError,
+    ImageTooLargeError,
+    MalformedRequestError,
+    ProblemError,
+    UrlRefusedError,
+)
+
+if TYPE_CHECKING:  # at run time these are loaded by the first fetch: a request that brings its photo does not pay
+    import ssl
+
+    from _typeshed import WriteableBuffer
+    from urllib3 import HTTPResponse
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+Resolver = Callable[[str, int], Sequence[str]]
+"""(host, port) -> addresses as text, in the order to try them. Raises OSError or ValueError when there are none."""
+
+Dial = Callable[[str, int, float], socket.socket]
+"""(address that has been checked, port, seconds) -> a connected TCP socket. Raises OSError."""
+
+USER_AGENT: Final = "cats-vs-dogs-lambda/0.1 (image classifier)"
+"""Says who asks: Wikimedia and others refuse a client that does not."""
+
+MAX_REDIRECTS: Final = 5
+MAX_URL_LENGTH: Final = 2048
+
+_log = logging.getLogger(__name__)
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
+_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})  # RFC 9110, 8.4.1
+_CHUNK_BYTES: Final = 65_536
+_FRAMING_BYTES: Final = 1_000_000  # beyond the photo itself: headers, chunk sizes, trailers
+_MAX_HOST_LENGTH: Final = 253  # RFC 1035, 2.3.4, as text
+
+# Browsers and libraries drop or reinterpret these, each in its own way: what two parsers read differently is refused.
+_AMBIGUOUS: Final = re.compile(r"[\x00-\x20\x7f\\]")
+_BRACKETED: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](:[0-9]*)?")
+_HOST_NAME: Final = re.compile(r"[a-z0-9._-]+")
+# The reserved characters of RFC 3986, 2.2, and "%": these are left as they are, anything else is percent-encoded.
+_URL_SAFE: Final = ":/?#[]@!$&'()*+,;=%"
+
+_REFUSED: Final = "The URL's host is not one that this service fetches from: send another URL, or the image itself."
+_MALFORMED: Final = "The URL cannot be understood without doubt: send a plain http or https URL, percent-encoded."
+_FAILED: Final = "The server behind the URL did not answer with the image: check the URL, or send the image itself."
+_TOO_SLOW: Final = "The server behind the URL was too slow: try again, or send the image itself."
+
+# Whatever is not a host on the public Internet, from the IANA special-purpose address registries.
+NOT_PUBLIC_V4: Final = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",  # this network: RFC 791, 3.2
+            "10.0.0.0/8",  # private: RFC 1918
+            "100.64.0.0/10",  # carrier-grade NAT: RFC 6598
+            "127.0.0.0/8",  # loopback: RFC 1122, 3.2.1.3
+            "168.63.129.16/32",  # Azure's host agent, a public address with a private meaning
+            "169.254.0.0/16",  # link-local: RFC 3927; cloud metadata lives at 169.254.169.254
+            "172.16.0.0/12",  # private: RFC 1918
+            "192.0.0.0/24",  # protocol assignments: RFC 6890, 2.1
+            "192.0.2.0/24",  # documentation: RFC 5737
+            "192.88.99.0/24",  # 6to4 relays, withdrawn: RFC 7526
+            "192.168.0.0/16",  # private: RFC 1918
+            "198.18.0.0/15",  # benchmarking: RFC 2544
+            "198.51.100.0/24",  # documentation: RFC 5737
+            "203.0.113.0/24",  # documentation: RFC 5737
+            "224.0.0.0/4",  # multicast: RFC 5771
+            "240.0.0.0/4",  # reserved, with broadcast: RFC 1112, 4; RFC 919
+        ),
+    )
+)
+# Those outside 2000::/3 would be refused unnamed (see `is_public`); they are named to be read beside IANA's list.
+NOT_PUBLIC_V6: Final = tuple(
+    map(
+        IPv6Network,
+        (
+            "::/128",  # unspecified: RFC 4291, 2.5.2
+            "::1/128",  # loopback: RFC 4291, 2.5.3
+            "100::/64",  # discard: RFC 6666
+            "100:0:0:1::/64",  # dummy prefix: RFC 9780
+            "2001::/23",  # protocol assignments, with Teredo, ORCHID and benchmarking: RFC 2928
+            "2001:db8::/32",  # documentation: RFC 3849
+            "3ffe::/16",  # the 6bone, returned: RFC 3701
+            "3fff::/20",  # documentation: RFC 9637
+            "5f00::/16",  # segment routing: RFC 9602
+            "fc00::/7",  # unique local: RFC 4193; Amazon's metadata lives at fd00:ec2::254
+            "fe80::/10",  # link-local: RFC 4291, 2.5.6
+            "fec0::/10",  # site-local: RFC 3879
+            "ff00::/8",  # multicast: RFC 4291, 2.7
+        ),
+    )
+)
+_GLOBAL_UNICAST: Final = IPv6Network("2000::/3")  # all that IANA hands out: RFC 4291, 2.4
+# No hosts of their own: the last 32 bits are the IPv4 address that is meant.
+_IPV4_IN_IPV6: Final = tuple(
+    map(
+        IPv6Network,
+        (
+            "::/96",  # IPv4-compatible: RFC 4291, 2.5.5.1
+            "::ffff:0:0/96",  # IPv4-mapped: RFC 4291, 2.5.5.2
+            "::ffff:0:0:0/96",  # IPv4-translated: RFC 2765, 2.1
+            "64:ff9b::/96",  # NAT64: RFC 6052, 2.1
+        ),
+    )
+)
+_LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")  # RFC 8215
+_THIS_NETWORK: Final = NOT_PUBLIC_V4[0]
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address, and every IPv4 address inside it, belongs to a host on the public Internet.
+
+    Unlike `ipaddress`'s `is_global`, which says yes to multicast, to 6to4 relays and to NAT64 of a private address.
+    """
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in NOT_PUBLIC_V4)
+    if any(address in network for network in NOT_PUBLIC_V6):
+        return False
+    translated = _translated(address)
+    if not translated and address not in _GLOBAL_UNICAST:
+        return False
+    return all(map(is_public, translated + _tunneled(address)))
+
+
+def _translated(address: IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses that an address outside the global unicast range may stand for."""
+    packed = address.packed
+    if address in _LOCAL_NAT64:
+        # RFC 6052, 2.2: the IPv4 address follows a prefix of 48, 56, 64 or 96 bits, around octet 8. Which one, only the
+        # network knows, so all of them count; but those in 0.0.0.0/8 are padding.
+        digits = packed[:8] + packed[9:]
+        candidates = [IPv4Address(digits[start : start + 4]) for start in (6, 7, 8, 11)]
+        return [candidate for candidate in candidates if candidate not in _THIS_NETWORK]
+    if any(address in network for network in _IPV4_IN_IPV6):
+        return [IPv4Address(packed[12:])]
+    return []
+
+
+def _tunneled(address: IPv6Address) -> list[IPv4Address]:
+    """The IPv4 addresses to which a tunnel would carry what is sent to a global unicast address."""
+    inner: list[IPv4Address] = []
+    if address.sixtofour:  # RFC 3056, 2
+        inner.append(address.sixtofour)
+    if address.teredo:  # RFC 4380, 4: the server, and the client with its bits flipped
+        inner.extend(address.teredo)
+    if address.packed[8:12] in (b"\x00\x00\x5e\xfe", b"\x02\x00\x5e\xfe"):  # ISATAP: RFC 5214, 6.1
+        inner.append(IPv4Address(address.packed[12:]))
+    return inner
+
+
+@dataclass(frozen=True)
+class FetchPolicy:
+    """What may be fetched.
+
+    Attributes:
+        enabled: whether anything is.
+        allowed_hosts: if not empty, only these hosts, redirects included: ASCII (IDNA), lower case, no trailing dot.
+            An entry with a leading dot, ".example.org", stands for all sub-domains. Their addresses must be public too.
+        allowed_ports: only these.
+        max_bytes: of one photo, as it leaves gzip.
+        timeout_s: for one URL, in seconds, from the DNS question to the last byte, redirects included.
+        allowed_networks: networks that may be reached though they are not public. Whoever can send a URL can then
+            reach every web server in them: for photos on a private network, and for trying things out on one machine.
+        connect_timeout_s: for one attempt at one address, in seconds; the next address gets its chance.
+        read_timeout_s: of silence, in seconds.
+    """
+
+    enabled: bool = True
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed_ports: frozenset[int] = frozenset({80, 443})
+    max_bytes: int = 10_000_000
+    timeout_s: float = 5.0
+    allowed_networks: frozenset[Network] = frozenset()
+    connect_timeout_s: float = 2.0
+    read_timeout_s: float = 4.0
+
+
+def system_resolve(host: str, port: int) -> list[str]:
+    """Ask the system's resolver."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for _family, _type, _protocol, _name, sockaddr in found]
+
+
+def system_dial(address: str, port: int, timeout_s: float) -> socket.socket:
+    """Connect. No proxy, whatever the environment says: a proxy would resolve the host again, on its own."""
+    return socket.create_connection((address, port), timeout_s)
+
+
+class Fetcher:
+    """Fetches photos from URLs, as far as the policy goes. Keeps no state between fetches: no cookies, no connections.
+
+    Args:
+        policy: what may be fetched.
+        resolve, dial: how names become addresses, and addresses connections. What stands between the two, the check of
+            every address, is not to be replaced.
+        ca_file: certificate authorities to trust instead of the system's, a PEM file.
+    """
+
+    def __init__(
+        self,
+        policy: FetchPolicy,
+        resolve: Resolver = system_resolve,
+        dial: Dial = system_dial,
+        ca_file: str | None = None,
+    ) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._dial = dial
+        self._ca_file = ca_file
+
+    def fetch(self, url: str, timeout_s: float | None = None) -> bytes:
+        """The body behind a URL, decompressed. Whether it is an image is not looked at.
+
+        Args:
+            url: as the client sent it.
+            timeout_s: what is left for it, in seconds; the policy's limit counts if that is smaller.
+
+        Raises:
+            MalformedRequestError: it is no URL.
+            UrlRefusedError: it, or a redirect, leads to where the policy does not go.
+            FetchFailedError: no such host, no connection, no valid certificate, no 200, or not the whole body.
+            FetchTimeoutError: time ran out.
+            ImageTooLargeError: more than `policy.max_bytes`.
+        """
+        limit = self._policy.timeout_s if timeout_s is None else min(self._policy.timeout_s, timeout_s)
+        try:
+            if not self._policy.enabled:
+                raise UrlRefusedError("This service does not fetch from URLs: send the image itself.")
+            return self._follow(url, _Deadline(limit))
+        except ProblemError as problem:
+            _log.warning("%s: %s: %s", problem.kind, _shown(url), _printable(problem.__cause__ or problem.detail))
+            raise
+
+    def _follow(self, url: str, deadline: "_Deadline") -> bytes:
+        target = _parsed(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._answered(target, deadline) as response:
+                if response.status not in _REDIRECTS:
+                    return self._body(target, response)
+                location = response.headers.get("location")
+            target = _redirected(target, location)
+        raise FetchFailedError(_FAILED) from _FoundError(target, f"more than {MAX_REDIRECTS} redirects")
+
+    @contextmanager
+    def _answered(self, target: "_Target", deadline: "_Deadline") -> "Iterator[HTTPResponse]":
+        """The answer to a GET, its body not read yet; within the block too, errors become problems."""
+        from http.client import HTTPException
+
+        from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+        try:
+            with ExitStack() as stack:
+                sock = stack.enter_context(self._connected(target, deadline))
+                if target.scheme == "https":
+                    sock = stack.enter_context(self._secured(sock, target, deadline))
+                yield stack.enter_context(_requested(target, _Wire(sock, deadline, self._policy)))
+        except (TimeoutError, ReadTimeoutError) as error:
+            raise FetchTimeoutError(_TOO_SLOW) from _FoundError(target, error)
+        except (OSError, HTTPException, HTTPError, ValueError) as error:
+            raise FetchFailedError(_FAILED) from _FoundError(target, error)
+
+    def _connected(self, target: "_Target", deadline: "_Deadline") -> socket.socket:
+        failure = OSError("no address")
+        for address in self._checked_addresses(target, deadline):
+            try:
+                return self._dial(str(address), target.port, deadline.left_s(self._policy.connect_timeout_s))
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _checked_addresses(self, target: "_Target", deadline: "_Deadline") -> list[Address]:
+        """The addresses of the host, every one of them allowed: one that is not is refused together with the rest."""
+        if target.port not in self._policy.allowed_ports or not self._is_allowed_host(target.host):
+            raise UrlRefusedError(_REFUSED) from _FoundError(target, "host or port not allowed")
+        addresses = [ip_address(text) for text in self._resolved(target, deadline)]
+        if not all(map(self._is_allowed, addresses)):
+            raise UrlRefusedError(_REFUSED) from _FoundError(target, f"resolves to {', '.join(map(str, addresses))}")
+        return addresses
+
+    def _is_allowed_host(self, host: str) -> bool:
+        allowed = self._policy.allowed_hosts
+        return not allowed or any(host == entry or (entry[:1] == "." and host.endswith(entry)) for entry in allowed)
+
+    def _is_allowed(self, address: Address) -> bool:
+        return is_public(address) or any(address in network for network in self._policy.allowed_networks)
+
+    def _resolved(self, target: "_Target", deadline: "_Deadline") -> Sequence[str]:
+        """Ask in a thread, because getaddrinfo knows no time limit. A late answer is dropped, and its thread ends."""
+        answers: list[Sequence[str] | OSError | ValueError] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self._resolve(target.host, target.port))
+            except (OSError, ValueError) as error:
+                answers.append(error)
+
+        thread = threading.Thread(target=ask, name="resolve", daemon=True)
+        thread.start()
+        thread.join(deadline.left_s())
+        if not answers:
+            raise TimeoutError("no answer from DNS")
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers[0]
+
+    @cached_property
+    def _tls(self) -> "ssl.SSLContext":
+        import ssl
+
+        return ssl.create_default_context(cafile=self._ca_file)
+
+    def _secured(self, sock: socket.socket, target: "_Target", deadline: "_Deadline") -> "ssl.SSLSocket":
+        """TLS with the host that the URL names, whatever the address: in SNI, and in the certificate."""
+        sock.settimeout(deadline.left_s(self._policy.read_timeout_s))  # limits the whole handshake
+        # A connection cut by someone in between must not look like the end of the body.
+        return self._tls.wrap_socket(sock, server_hostname=target.host, suppress_ragged_eofs=False)
+
+    def _body(self, target: "_Target", response: "HTTPResponse") -> bytes:
+        if response.status != 200:
+            # Behind an allowed private network, even the status is the network's secret.
+            told = "" if self._policy.allowed_networks else f" Its status was {response.status}."
+            raise FetchFailedError(_FAILED + told) from _FoundError(target, f"status {response.status}")
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in _ENCODINGS:
+            raise FetchFailedError(_FAILED) from _FoundError(target, f"Content-Encoding: {encoding}")
+        chunks: list[bytes] = []
+        total = 0
+        # urllib3 decompresses no more than it is asked for, since 2.6.
+        while chunk := response.read(_CHUNK_BYTES, decode_content=True):
+            total += len(chunk)
+            if total > self._policy.max_bytes:
+                raise _too_large(self._policy)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+def _too_large(policy: FetchPolicy) -> ImageTooLargeError:
+    return ImageTooLargeError(f"The URL gives more than {policy.max_bytes:,} bytes: send a smaller image.")
+
+
+class _FoundError(Exception):
+    """What was found behind a URL: the cause of a problem, for the log alone."""
+
+    def __init__(self, target: "_Target", found: object) -> None:
+        super().__init__(f"{target}: {found!r}" if isinstance(found, Exception) else f"{target}: {found}")
+
+
+class _Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left_s(self, at_most: float = float("inf")) -> float:
+        """The seconds that are left, never 0: that would mean "do not wait" to a socket. Raises TimeoutError."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return min(left, at_most)
+
+
+@dataclass(frozen=True)
+class _Target:
+    """A URL that has been understood: host in ASCII, lower case, without brackets; path and query percent-encoded."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def authority(self) -> str:
+        """As in the Host header: RFC 9110, 7.2."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    def __str__(self) -> str:
+        """For the log: a query may hold a signature or a token."""
+        return self.url.partition("?")[0]
+
+
+def _parsed(url: str) -> _Target:
+    """Understand a URL, or refuse it. Nothing is guessed: a doubtful URL is where two parsers would disagree."""
+    if len(url) > MAX_URL_LENGTH:
+        raise UrlRefusedError(f"The URL is too long: at most {MAX_URL_LENGTH:,} characters are taken.")
+    try:
+        parts = urlsplit(url)
+        host, port = _host(parts), parts.port
+        path = quote(f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/", safe=_URL_SAFE)
+    except ValueError:  # from None: its message may hold a password
+        raise UrlRefusedError(_MALFORMED) from None
+    if not parts.scheme:
+        raise MalformedRequestError("That is no URL: send one that begins with http:// or https://.")
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise UrlRefusedError("Only http and https URLs are fetched.")
+    if "@" in parts.netloc:
+        raise UrlRefusedError("A URL with a user name or password is not fetched.")
+    if not host or _AMBIGUOUS.search(url):
+        raise UrlRefusedError(_MALFORMED)
+    return _Target(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, path)
+
+
+def _host(parts: SplitResult) -> str:
+    """The host in ASCII, or "" if it has none. Raises ValueError.
+
+    Names beyond ASCII go by the IDNA of 2003 (RFC 3490), which the standard library has. It maps a few letters that
+    the IDNA of 2008 keeps (German sharp s to ss) and takes newer ones unmapped: such a host is sent as "xn--...".
+    """
+    authority = parts.netloc.rpartition("@")[2]
+    if "[" in authority:
+        bracketed = _BRACKETED.fullmatch(authority)
+        if bracketed is None:
+            raise ValueError("brackets, but not around an IPv6 address")
+        return str(IPv6Address(bracketed[1]))
+    name = parts.hostname or ""
+    if len(name) > _MAX_HOST_LENGTH:
+        raise ValueError("host too long")
+    ascii_name = name.encode("idna").decode("ascii").lower().removesuffix(".")
+    if ascii_name and not _HOST_NAME.fullmatch(ascii_name):
+        raise ValueError("not a host name")
+    return ascii_name
+
+
+def _redirected(previous: _Target, location: str | None) -> _Target:
+    """Where a redirect leads, relative or not."""
+    if not location:
+        raise FetchFailedError(_FAILED) from _FoundError(previous, "a redirect without Location")
+    try:
+        # http.client reads headers as Latin-1; servers write UTF-8. As bytes it does not matter.
+        target = _parsed(urljoin(previous.url, quote(location.encode("latin-1"), safe=_URL_SAFE)))
+    except ValueError:
+        raise UrlRefusedError(_MALFORMED) from None
+    if previous.scheme == "https" and target.scheme == "http":
+        raise UrlRefusedError("The URL redirects from https to http.") from _FoundError(previous, f"leads to {target}")
+    return target
+
+
+def _requested(target: _Target, wire: "_Wire") -> "HTTPResponse":
+    from urllib3.connection import HTTPConnection
+
+    logging.getLogger("urllib3.connection").addFilter(_names_no_url)
+    connection = HTTPConnection(target.host, target.port)
+    connection.sock = cast("socket.socket", wire)  # connected already, so it never resolves nor connects by itself
+    headers = {
+        "Host": target.authority,
+        "User-Agent": USER_AGENT,
+        "Accept": "image/jpeg, image/png, image/webp, image/*;q=0.8, */*;q=0.5",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    connection.request("GET", target.path, headers=headers, preload_content=False)
+    return connection.getresponse()
+
+
+def _names_no_url(record: logging.LogRecord) -> bool:
+    """Drop urllib3's warning of broken headers: it would log the whole URL, query included."""
+    return not str(record.msg).startswith("Failed to parse headers")
+
+
+class _Wire:
+    """The part of a socket that http.client uses, with the deadline and a cap on bytes over every single read.
+
+    A socket's own timeout starts anew with each byte, so a server that sends one now and then would hold us forever.
+    The cap here, on the raw bytes, holds whatever a response does to the parsers above it.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline, policy: FetchPolicy) -> None:
+        self._sock = sock
+        self._deadline = deadline
+        self._policy = policy
+        self._left_bytes = policy.max_bytes + _FRAMING_BYTES
+
+    def sendall(self, data: bytes) -> None:
+        self._sock.settimeout(self._deadline.left_s(self._policy.read_timeout_s))
+        self._sock.sendall(data)
+
+    def recv_into(self, buffer: "WriteableBuffer") -> int:
+        self._sock.settimeout(self._deadline.left_s(self._policy.read_timeout_s))
+        count = self._sock.recv_into(buffer)
+        self._left_bytes -= count
+        if self._left_bytes < 0:
+            raise _too_large(self._policy)
+        return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_WireReader(self), _CHUNK_BYTES)
+
+    def settimeout(self, _timeout_s: float | None) -> None:
+        """The deadline decides, not the connection."""
+
+    def close(self) -> None:
+        """Who opened the socket closes it: the connection would, before the body has been read."""
+
+
+class _WireReader(io.RawIOBase):
+    def __init__(self, wire: _Wire) -> None:
+        super().__init__()
+        self._wire = wire
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._wire.recv_into(buffer)
+
+
+def _shown(url: str) -> str:
+    """A URL for the log: no query, no user info, nothing at all if it is unclear where these would begin."""
+    return "(not shown)" if "@" in url else _printable(re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def _printable(found: object) -> str:
+    """ASCII without control characters, so that a URL or a header cannot write lines of its own into the log."""
+    return ascii(str(found))[1:-1][:500]

@@ -1,0 +1,99 @@
+"""The command line, from a folder of photos to a file that serves."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convert import __main__ as cli
+from convert import quantize
+from serve import model_file
+from serve.classifier import Classifier
+from train import __main__ as train_cli
+from train import data, models
+
+
+@pytest.fixture
+def trained(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[list[str], Path]:
+    """A small trained model, and the flags that name it and its data."""
+    data = ["--data-dir", str(photo_folder(40)), "--cache-dir", str(tmp_path / "cache")]
+    output = tmp_path / "models"
+    flags = ["--model", "baseline", "--img-size", "32", "--epochs", "3", "--batch-size", "8", "--learning-rate", "0.01"]
+    assert train_cli.main([*data, *flags, "--output", str(output)]) == 0
+    return [*data, "--model", str(output / "baseline.keras"), "--output", str(output / "out.tflite")], output
+
+
+def test_the_file_describes_itself_and_metadata_has_the_figures(trained: tuple[list[str], Path]) -> None:
+    flags, output = trained
+    assert cli.main([*flags, "--max-accuracy-drop", "100"]) == 0
+    description = model_file.read(output / "out.tflite")
+    assert (description.labels, description.positive_class) == (("cat", "dog"), "dog")
+    assert description.details["input"] == {"height": 32, "width": 32, "channels": "RGB", "range": [0, 255]}
+    assert description.details["training"]["seed"] == 1
+    written = json.loads((output / "metadata.json").read_text())["conversions"]["int8"]
+    assert written["version"] == description.version
+    assert written["bytes"] == (output / "out.tflite").stat().st_size
+    result = written["runtimes"]["ai-edge-litert"]
+    assert result["photos"] == 8
+    assert result["agreement"] >= 0.5
+    assert Classifier(output / "out.tflite").input_size == (32, 32)
+
+
+def test_the_same_input_gives_the_same_bytes(trained: tuple[list[str], Path]) -> None:
+    flags, output = trained
+    files = []
+    for _ in range(2):
+        assert cli.main([*flags, "--max-accuracy-drop", "100"]) == 0
+        files.append((output / "out.tflite").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_a_worse_file_replaces_nothing(
+    trained: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, output = trained
+    (output / "out.tflite").write_bytes(b"the one before")
+    convert = quantize.convert
+
+    def spoiled(model: keras.Model, *args: object) -> bytes:
+        logit = model.get_layer(models.LOGIT_LAYER)
+        logit.kernel.assign(-logit.kernel)  # what was a cat is a dog now
+        logit.bias.assign(-logit.bias)
+        content = convert(model, *args)  # type: ignore[arg-type]
+        logit.kernel.assign(-logit.kernel)
+        logit.bias.assign(-logit.bias)
+        return content
+
+    monkeypatch.setattr(quantize, "convert", spoiled)
+    assert cli.main([*flags, "--max-accuracy-drop", "0.3"]) == 2
+    assert "--max-accuracy-drop" in capsys.readouterr().err
+    assert (output / "out.tflite").read_bytes() == b"the one before"
+    assert not list(output.glob(".*"))
+
+
+def test_a_missing_model_is_an_error_that_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--model", str(tmp_path / "none.keras")]) == 2
+    assert "python -m train" in capsys.readouterr().err
+
+
+def test_missing_data_is_an_error_that_says_what_to_do(
+    trained: tuple[list[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, _ = trained
+    shutil.rmtree(tmp_path / "photos")
+    assert cli.main(flags) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_calibration_photos_come_from_the_training_split_and_are_always_the_same() -> None:
+    images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
+    photos = data.Photos(images, np.zeros(50, np.int64), [], {})
+    one, two, other = (cli._calibration(photos, 10, seed) for seed in (1, 1, 2))
+    assert len(one) == 10
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, other)
+    assert len(cli._calibration(photos, 99, 1)) == 50

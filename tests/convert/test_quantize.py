@@ -1,0 +1,100 @@
+"""Each precision: the file loads where it must, has the types it promises, and answers as the network does."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from convert import measure, quantize, verify
+from serve import model_file
+from serve.classifier import Classifier
+from serve.preprocess import Pixels
+from tests.conftest import jpeg
+from train import models
+
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def model(photos: Pixels) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    model = models.build("mobilenetv2", SIZE, "none")
+    # Untrained, all answers would be 1/2, and agreement would say nothing: let the photos tell batch normalization
+    # their statistics, and make the head see differences.
+    models.unfreeze(model, 0.5)
+    for _ in range(8):
+        model(photos.astype(np.float32), training=True)
+    kernel = model.get_layer(models.LOGIT_LAYER).kernel
+    kernel.assign(np.random.default_rng(2).normal(0, 0.2, kernel.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def photos() -> Pixels:
+    random = np.random.default_rng(3)
+    colors = random.integers(0, 256, (40, 1, 1, 3))
+    noise = random.normal(0, 30, (40, SIZE, SIZE, 3))
+    return np.clip(colors + noise, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=quantize.MODES)
+def mode(request: pytest.FixtureRequest) -> quantize.Mode:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def converted(
+    mode: quantize.Mode, model: keras.Model, photos: Pixels, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    file = tmp_path_factory.mktemp(mode) / "model.tflite"
+    content = quantize.convert(model, mode, photos)
+    file.write_bytes(model_file.pack(content, ("cat", "dog"), "dog", {}))
+    return file
+
+
+def test_types_are_as_promised(mode: quantize.Mode, converted: Path) -> None:
+    interpreter = Interpreter(model_path=str(converted))
+    (inputs,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()
+    assert outputs["dtype"] is np.float32
+    assert inputs["shape"].tolist() == [1, SIZE, SIZE, 3]
+    if mode == "int8":
+        assert inputs["dtype"] is np.uint8
+        assert inputs["quantization"] == (1.0, 0)  # a pixel is its own quantized value
+    else:
+        assert inputs["dtype"] is np.float32
+
+
+def test_weights_have_the_size_of_their_precision(mode: quantize.Mode, converted: Path, model: keras.Model) -> None:
+    bytes_a_weight = {"int8": 1, "dynamic": 1, "float16": 2, "none": 4}[mode]
+    least = model.count_params() * bytes_a_weight
+    assert 0.9 * least < converted.stat().st_size < 1.35 * least  # batch normalization is folded away
+
+
+def test_it_answers_as_the_network_does(
+    mode: quantize.Mode, converted: Path, model: keras.Model, photos: Pixels
+) -> None:
+    classifier = Classifier(converted)
+    answers = np.array([classifier.probability(photo) for photo in photos])
+    expected = model.predict(photos.astype(np.float32), verbose=0)[:, 0]
+    assert expected.std() > 0.01  # there is something to agree on
+    atol = {"int8": 0.1, "dynamic": 0.1, "float16": 0.01, "none": 1e-4}[mode]
+    np.testing.assert_allclose(answers, expected, atol=atol)
+    assert np.corrcoef(answers, expected)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("mode", ["int8", "float16"], indirect=True)
+def test_it_runs_in_tflite_runtime_too(mode: quantize.Mode, converted: Path, root: Path, photos: Pixels) -> None:
+    python = root / ".venv/tflite-runtime-test/bin/python"
+    if not python.is_file():
+        pytest.skip("needs .venv/tflite-runtime-test, which `make test` makes where there is Python 3.11")
+    images = [jpeg(photo) for photo in photos[:8]]
+    there, here = verify.measure_in(python, converted, images), measure.measure(converted, images)
+    assert (there["runtime"], here["runtime"]) == ("tflite-runtime", "ai-edge-litert")
+    np.testing.assert_allclose(there["probabilities"], here["probabilities"], atol=0.06)
+
+
+def test_int8_without_photos_to_calibrate_on_is_an_error(model: keras.Model) -> None:
+    with pytest.raises(ValueError, match="calibrate"):
+        quantize.convert(model, "int8")

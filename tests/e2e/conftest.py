@@ -1,0 +1,90 @@
+"""Real parts, started for the tests and stopped by them."""
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Invoke = Callable[[Any], Any]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def emulator_path(root: Path) -> Path:
+    """AWS's runtime interface emulator, out of aws-sam-cli's wheel."""
+    machine = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "none")
+    found = list(
+        (root / ".venv" / "sam").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
+    )
+    if not found or sys.platform != "linux":
+        pytest.skip("needs Linux and .venv/sam, which `make test` makes: AWS's emulator is in aws-sam-cli")
+    return found[0]
+
+
+@pytest.fixture
+def start_emulator(emulator_path: Path, root: Path, tmp_path: Path) -> Iterator[Callable[..., Invoke]]:
+    """Starts the function as Lambda does: AWS's emulator, AWS's runtime client, our handler; gives a way to invoke."""
+    started: list[subprocess.Popen[bytes]] = []
+    log = (tmp_path / "log").open("wb")
+
+    def start(**environment: str) -> Invoke:
+        port = free_port()
+        process = subprocess.Popen(
+            [
+                str(emulator_path),
+                "--runtime-interface-emulator-address",
+                f"127.0.0.1:{port}",
+                "--runtime-api-address",
+                f"127.0.0.1:{free_port()}",
+                sys.executable,
+                "-m",
+                "awslambdaric",
+                "lambda_function.handler",
+            ],
+            cwd=root,
+            env={**os.environ, "AWS_LAMBDA_FUNCTION_TIMEOUT": "60", **environment},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        started.append(process)
+        _wait_for(port, process)
+        return lambda event: _invoke(port, event)
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(10)
+    log.close()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the emulator ended"
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("the emulator did not open its port")
+
+
+def _invoke(port: int, event: Any) -> Any:
+    url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(event).encode()), timeout=60) as response:
+        return json.load(response)

@@ -1,0 +1,166 @@
+"""Requests in, responses out: routes, forms, problems, and what the contract says of them."""
+
+import base64
+import json
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serve.app import App, Response
+from serve.invocation import from_context
+from serve.settings import Settings
+from serve.upload import Request
+
+
+@pytest.fixture(scope="module")
+def app(model_path: Path, photo_server: str) -> App:
+    port = int(photo_server.rpartition(":")[2])
+    loopback = frozenset({ip_network("127.0.0.0/8")})
+    return App(Settings(model_path=model_path, url_allowed_networks=loopback, url_allowed_ports=frozenset({port})))
+
+
+def ask(app: App, method: str, path: str, body: bytes = b"", **query: str) -> tuple[Response, Any]:
+    response = app.respond(Request(method, path, query, {}, body), from_context(None))
+    return response, json.loads(response.body) if response.body else None
+
+
+def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
+    response, answer = ask(app, "POST", "/predict", cat_jpeg)
+    assert response.status == 200
+    assert answer["label"] == "cat"
+    assert 0 <= answer["probability"] < 0.1
+    assert answer["model_version"] == app.classifier.description.version
+    assert set(answer) == {"label", "probability", "model_version"}
+    assert "decode;dur=" in response.headers["server-timing"]
+
+
+def test_a_photo_behind_a_url_gets_the_answer_that_it_gets_as_an_upload(
+    app: App, cat_jpeg: bytes, photo_server: str
+) -> None:
+    _, uploaded = ask(app, "POST", "/predict", cat_jpeg)
+    response, answer = ask(app, "POST", "/predict", url=f"{photo_server}/cat.jpg?signature=x")
+    assert (response.status, answer) == (200, uploaded)
+
+
+def test_what_another_server_says_is_not_passed_on(app: App, photo_server: str) -> None:
+    response, problem = ask(app, "POST", "/predict", url=f"{photo_server}/none.jpg")
+    assert response.status == 502
+    assert "secret" not in response.body
+    assert problem["type"] == "urn:problem-type:fetch-failed"
+
+
+def test_health_names_the_model(app: App) -> None:
+    _, answer = ask(app, "GET", "/health")
+    version = app.classifier.description.version
+    assert answer == {"status": "ok", "model_version": version, "labels": ["cat", "dog"]}
+
+
+def test_head_has_the_headers_of_get_and_no_body(app: App) -> None:
+    head, _ = ask(app, "HEAD", "/health")
+    get, _ = ask(app, "GET", "/health")
+    assert (head.status, head.headers, head.body) == (200, get.headers, "")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allow"),
+    [
+        ("GET", "/predict", 405, "POST, OPTIONS"),
+        ("DELETE", "/health", 405, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", "/predict", 204, "POST, OPTIONS"),
+    ],
+)
+def test_other_methods_are_told_which_are_allowed(app: App, method: str, path: str, status: int, allow: str) -> None:
+    response, _ = ask(app, method, path)
+    assert (response.status, response.headers["allow"]) == (status, allow)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/predict/more", "", "/../health"])
+def test_there_is_nothing_elsewhere(app: App, path: str) -> None:
+    assert ask(app, "GET", path)[0].status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "status"),
+    [
+        (b"", {}, 400),
+        (b"{", {}, 400),
+        (b"<html>", {}, 415),
+        (b"\xff\xd8\xffbroken", {}, 422),
+        (b"", {"url": "http://169.254.169.254/latest/meta-data/"}, 422),
+        (b"", {"url": "ftp://example.org/cat.jpg"}, 422),
+        (b"\xff\xd8\xff" + bytes(10_000_000), {}, 413),
+    ],
+)
+def test_bad_input_is_a_problem_that_says_what_to_do(app: App, body: bytes, query: dict[str, str], status: int) -> None:
+    response, problem = ask(app, "POST", "/predict", body, **query)
+    assert response.status == problem["status"] == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert set(problem) == {"type", "title", "status", "detail"}
+    assert len(problem["detail"]) > 20
+    assert "Traceback" not in response.body
+
+
+def test_a_fault_of_ours_is_logged_and_told_without_its_inside(
+    model_path: Path, cat_jpeg: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = App(Settings(model_path=model_path))
+    del app.classifier  # as broken as can be
+    response, problem = ask(app, "POST", "/predict", cat_jpeg)
+    assert (response.status, problem["title"]) == (500, "Internal error")
+    assert "classifier" not in response.body
+    line = json.loads(capsys.readouterr().out)
+    assert "AttributeError" in line["traceback"]
+    assert line["level"] == "ERROR"
+
+
+def test_cors_is_as_the_settings_say(app: App, model_path: Path) -> None:
+    response, _ = ask(app, "GET", "/health")
+    assert "access-control-allow-origin" not in response.headers
+    open_app = App(Settings(model_path=model_path, cors_allow_origin="https://example.org"))
+    for method, path in (("OPTIONS", "/predict"), ("GET", "/health"), ("GET", "/nothing")):
+        response, _ = ask(open_app, method, path)
+        assert response.headers["access-control-allow-origin"] == "https://example.org"
+
+
+def test_the_log_line_has_the_answer_and_the_times_but_neither_photo_nor_query(
+    app: App, photo_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = Request("POST", "/predict", {"url": f"{photo_server}/cat.jpg?signature=x"})
+    app.respond(request, from_context(None, cold_start=True))
+    out = capsys.readouterr().out
+    line = json.loads(out)
+    assert {"request_id", "source", "route", "status", "label", "probability", "model_version", "level"} <= set(line)
+    assert line["cold_start"] is True
+    assert line["total_ms"] >= line["fetch_ms"] + line["decode_ms"] + line["inference_ms"]
+    assert "signature" not in out
+    metrics = line["_aws"]["CloudWatchMetrics"]
+    assert {metric["Name"] for directive in metrics for metric in directive["Metrics"]} <= set(line)
+
+
+def test_the_contract_is_valid_and_true(app: App, cat_jpeg: bytes) -> None:
+    pytest.importorskip("openapi_spec_validator", reason="a tool of the development environment")
+    import jsonschema
+    import openapi_spec_validator
+
+    response, contract = ask(app, "GET", "/openapi.json")
+    assert response.status == 200
+    openapi_spec_validator.validate(contract)
+    assert {path: {method.upper() for method in methods} for path, methods in contract["paths"].items()} == {
+        path: set(methods) for path, methods in app._routes.items()
+    }
+    encoded = json.dumps({"image": base64.b64encode(cat_jpeg).decode()}).encode()
+    for method, path, body in (
+        ("POST", "/predict", cat_jpeg),
+        ("POST", "/predict", encoded),
+        ("POST", "/predict", b""),
+        ("POST", "/predict", b"<html>"),
+        ("POST", "/predict", b"GIF89a"),
+        ("GET", "/health", b""),
+        ("GET", "/openapi.json", b""),
+    ):
+        answered, value = ask(app, method, path, body)
+        documented = contract["paths"][path][method.lower()]["responses"][str(answered.status)]
+        schema = documented["content"][answered.headers["content-type"]]["schema"]
+        jsonschema.validate(value, {**schema, "components": contract["components"]})

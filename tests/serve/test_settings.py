@@ -1,0 +1,73 @@
+from dataclasses import fields
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from serve.settings import _PARSERS, Settings, SettingsError
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert Settings.from_env({}) == Settings()
+
+
+def test_every_setting_can_be_set() -> None:
+    environment = {
+        "MODEL_PATH": "m.tflite",
+        "NUM_THREADS": "2",
+        "RESULTS_BUCKET": "results",
+        "RESULTS_PREFIX": "p/",
+        "RESULT_TAGS": "true",
+        "MAX_IMAGE_BYTES": "1000",
+        "MAX_IMAGE_PIXELS": "2000",
+        "FETCH_ENABLED": "false",
+        "FETCH_TIMEOUT_S": "2.5",
+        "URL_ALLOWED_HOSTS": "Example.org, .example.net",
+        "URL_ALLOWED_PORTS": "443",
+        "URL_ALLOWED_NETWORKS": "10.0.0.0/8",
+        "CORS_ALLOW_ORIGIN": "*",
+        "LOG_LEVEL": "warning",
+    }
+    assert {name.lower() for name in environment} >= {field.name for field in fields(Settings)}
+    assert set(_PARSERS) == {field.name for field in fields(Settings)}
+    assert Settings.from_env(environment) == Settings(
+        model_path=Path("m.tflite"),
+        num_threads=2,
+        results_bucket="results",
+        results_prefix="p/",
+        result_tags=True,
+        max_image_bytes=1000,
+        max_image_pixels=2000,
+        fetch_enabled=False,
+        fetch_timeout_s=2.5,
+        url_allowed_hosts=frozenset({"example.org", ".example.net"}),
+        url_allowed_ports=frozenset({443}),
+        url_allowed_networks=frozenset({ip_network("10.0.0.0/8")}),
+        cors_allow_origin="*",
+        log_level="WARNING",
+    )
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.from_env({"NUM_THREADS": " ", "RESULTS_BUCKET": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NUM_THREADS", "0"),
+        ("NUM_THREADS", "-1"),
+        ("NUM_THREADS", "two"),
+        ("MAX_IMAGE_BYTES", "1.5"),
+        ("FETCH_TIMEOUT_S", "0"),
+        ("FETCH_TIMEOUT_S", "nan"),
+        ("FETCH_TIMEOUT_S", "soon"),
+        ("FETCH_ENABLED", "perhaps"),
+        ("URL_ALLOWED_PORTS", "443,https"),
+        ("URL_ALLOWED_NETWORKS", "10.0.0.1/8"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_an_error_that_names_it(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}='{value}'"):
+        Settings.from_env({name: value})
