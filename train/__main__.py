@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
         "--epochs",
         type=_count,
         default=None,
-        help="at the most; default: 3 for mobilenetv2's frozen phase, 24 for baseline",
+        help="at the most; default: 3 for mobilenetv2's frozen phase, 12 for baseline",
     )
     p.add_argument(
         "--fine-tune-epochs",
@@ -97,7 +97,7 @@ def _rate(text: str) -> float:
 def phases(args: argparse.Namespace) -> list[fit.Phase]:
     """What the flags ask for."""
     if args.model == "baseline":
-        return [fit.Phase("scratch", args.epochs or 24, args.learning_rate, args.patience)]
+        return [fit.Phase("scratch", args.epochs or 12, args.learning_rate, args.patience)]
     result = [fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)]
     if args.fine_tune_epochs:
         result.append(
