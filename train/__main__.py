@@ -38,8 +38,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--fine-tune-epochs",
         type=_count_or_none,
-        default=0,
-        help="epochs over all layers of mobilenetv2 after the frozen phase",
+        default=None,
+        help="epochs over all layers of mobilenetv2 after the frozen phase; default: 12, or 0 if --epochs is given",
     )
     p.add_argument(
         "--img-size",
@@ -98,11 +98,15 @@ def phases(args: argparse.Namespace) -> list[fit.Phase]:
     """What the flags ask for."""
     if args.model == "baseline":
         return [fit.Phase("scratch", args.epochs or 12, args.learning_rate, args.patience)]
+    # Whoever says how long the first phase is wants a short run, or says how long the second is, too.
+    fine_tune_epochs = args.fine_tune_epochs
+    if fine_tune_epochs is None:
+        fine_tune_epochs = 0 if args.epochs else 12
     result = [fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)]
-    if args.fine_tune_epochs:
+    if fine_tune_epochs:
         result.append(
             fit.Phase(
-                "fine-tune", args.fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
+                "fine-tune", fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
                 label_smoothing=args.label_smoothing, batch_norm_momentum=args.batch_norm_momentum,
             )
         )  # fmt: skip
@@ -188,7 +192,7 @@ def _write(
         "weights": "none" if args.model == "baseline" else Path(args.weights).name,
         "phases": [asdict(phase) for phase in todo],
         "epochs_run": {phase.name: sum(epoch["phase"] == phase.name for epoch in progress.history) for phase in todo},
-        "training_seconds": round(progress.seconds),
+        "phase_seconds": {phase.name: round(progress.seconds(phase.name)) for phase in todo},
         "test": progress.results,
         "environment": progress.environment,
     }

@@ -54,10 +54,9 @@ class Progress:
     results: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def seconds(self) -> float:
-        """Time spent in epochs, those before an interruption included."""
-        return sum(epoch["seconds"] for epoch in self.history)
+    def seconds(self, phase: PhaseName) -> float:
+        """Time spent in the epochs of a phase, those before an interruption included."""
+        return sum(epoch["seconds"] for epoch in self.history if epoch["phase"] == phase)
 
     def start_phase(self) -> None:
         """Begin the next phase."""

@@ -1,4 +1,4 @@
-"""Amazon API Gateway: REST API (payload 1.0) and HTTP API (payload 2.0), and Lambda Function URLs, which use 2.0 too."""
+"""Amazon API Gateway: REST API (payload 1.0), HTTP API (payload 2.0); and Lambda Function URLs, which use 2.0 too."""
 
 import base64
 import binascii

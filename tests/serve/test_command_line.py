@@ -26,3 +26,12 @@ def test_the_exit_status_tells_a_problem(capsys: pytest.CaptureFixture[str]) -> 
     assert "No such file" in capsys.readouterr().err
     assert command_line.main(handler, []) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_an_event_goes_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "event.json").write_text('{"some": ["event"]}')
+    assert command_line.main(handler, ["--event", str(tmp_path / "event.json")]) == 0
+    assert json.loads(capsys.readouterr().out) == {"seen": {"some": ["event"]}}
+    (tmp_path / "event.json").write_text("{")
+    assert command_line.main(handler, ["--event", str(tmp_path / "event.json")]) == 2
+    assert "usage" in capsys.readouterr().err

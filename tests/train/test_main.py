@@ -1,0 +1,27 @@
+import pytest
+
+from train import __main__ as cli
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], [("frozen", 3), ("fine-tune", 12)]),
+        (["--epochs", "1", "--img-size", "160", "--batch-size", "8"], [("frozen", 1)]),
+        (["--epochs", "2", "--fine-tune-epochs", "4"], [("frozen", 2), ("fine-tune", 4)]),
+        (["--fine-tune-epochs", "0"], [("frozen", 3)]),
+        (["--model", "baseline"], [("scratch", 12)]),
+    ],
+)
+def test_the_flags_say_what_is_trained_and_for_how_long(flags: list[str], expected: list[tuple[str, int]]) -> None:
+    assert [(phase.name, phase.epochs) for phase in cli.phases(cli.parser().parse_args(flags))] == expected
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--epochs", "0"], ["--img-size", "100"], ["--learning-rate", "2"], ["--batch-size", "x"], ["--model", "resnet"]],
+)
+def test_a_flag_that_cannot_be_used_is_named(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(flags)
+    assert flags[0] in capsys.readouterr().err

@@ -1,0 +1,47 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from train import metadata, report
+
+
+def test_the_readme_has_the_figures_of_metadata(root: Path) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    assert report.with_tables(text, metadata.read(root / "models")) == text
+
+
+def test_the_shipped_file_is_the_one_that_was_measured(root: Path, model_path: Path) -> None:
+    from serve import model_file
+
+    conversion = metadata.read(root / "models")["conversions"]["int8"]
+    assert conversion["version"] == model_file.read(model_path).version
+    assert conversion["bytes"] == model_path.stat().st_size
+
+
+def test_text_around_the_tables_stays_as_it_is(root: Path) -> None:
+    known = metadata.read(root / "models")
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    changed = report.with_tables(text, known)
+    assert changed.startswith("before\n")
+    assert changed.endswith("\nafter\n")
+    assert "old" not in changed
+    assert report.with_tables(changed, known) == changed
+
+
+def test_missing_marks_are_an_error(root: Path) -> None:
+    with pytest.raises(ValueError, match="marks"):
+        report.with_tables("no marks", metadata.read(root / "models"))
+
+
+def test_metadata_is_replaced_in_one_step(tmp_path: Path) -> None:
+    metadata.write(tmp_path, {"a": 1})
+    metadata.write(tmp_path, {"b": 2})
+    assert [file.name for file in tmp_path.iterdir()] == ["metadata.json"]
+    assert json.loads((tmp_path / "metadata.json").read_text()) == metadata.read(tmp_path) == {"b": 2}
+    assert metadata.read(tmp_path / "none") == {}
+
+
+def test_the_commit_is_named() -> None:
+    assert metadata.git_commit()
+    assert {"tensorflow", "numpy", "git_commit", "python"} <= set(metadata.environment())

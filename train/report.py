@@ -1,0 +1,76 @@
+"""python -m train.report: the result tables of the README, from models/metadata.json, so that no figure is typed."""
+
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from train import metadata
+
+BEGIN: Final = "<!-- results: written by `python -m train.report` -->"
+END: Final = "<!-- end of results -->"
+
+_NAMES: Final = {
+    ("baseline", "scratch"): "small CNN, from scratch",
+    ("mobilenetv2", "frozen"): "MobileNetV2, frozen backbone",
+    ("mobilenetv2", "fine-tune"): "MobileNetV2, fine-tuned",
+}
+
+
+def tables(known: dict[str, Any]) -> str:
+    """Both tables, as Markdown: the networks, and what each precision makes of the shipped one.
+
+    Raises:
+        KeyError: `known` lacks a figure: train or convert first.
+    """
+    test = known["data"]["photos"]["test"]
+    lines = [
+        f"On the {test:,} photos of the test split of {known['data']['name']} {known['data']['version']}:",
+        "",
+        "| network (Keras) | accuracy (95% interval) | AUC | log loss | weights | trained in |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, model in known["models"].items():
+        for phase, result in model["test"].items():
+            seconds = model["phase_seconds"][phase]
+            lines.append(
+                f"| {_NAMES[name, phase]} | {_accuracy(result)} | {result['auc']:.4f} | {result['log_loss']:.4f} "
+                f"| {model['parameters'] / 1e6:.2f} M | {seconds / 60:.0f} min |"
+            )
+    columns = ("`.tflite`", "runtime", "accuracy (95% interval)", "AUC", "agrees with Keras", "size", "inference")
+    lines += ["", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for mode, conversion in known["conversions"].items():
+        for runtime, result in conversion["runtimes"].items():
+            lines.append(
+                f"| {mode} | {runtime} | {_accuracy(result)} | {result['auc']:.4f} | {result['agreement']:.2%} "
+                f"| {conversion['bytes'] / 1e6:.2f} MB | {result['inference_ms']:.2f} ms |"
+            )
+    return "\n".join(lines)
+
+
+def _accuracy(result: dict[str, Any]) -> str:
+    low, high = result["accuracy_interval"]
+    return f"{result['accuracy']:.2%} ({low:.2%} to {high:.2%})"
+
+
+def with_tables(text: str, known: dict[str, Any]) -> str:
+    """The text with everything between the two marks replaced.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the marks {BEGIN} and {END} are missing")
+    return f"{before}{BEGIN}\n{tables(known)}\n{END}{after}"
+
+
+def main(readme: Path = Path("README.md"), models_dir: Path = Path("models")) -> int:
+    """Bring the README up to date; returns the exit status."""
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), metadata.read(models_dir)), encoding="utf-8")
+    print(f"{readme} has the figures of {models_dir / metadata.FILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
