@@ -124,3 +124,17 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
     assert cli.main([*flags, "--model", "baseline", "--img-size", "32", "--epochs", "1"]) == 2
     assert "lower the learning rate" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.keras"))
+
+
+def test_tensorboard_logs_are_written_on_request(photo_folder: Folder, tmp_path: Path) -> None:
+    train(
+        photo_folder(40),
+        tmp_path / "out",
+        "--model",
+        "baseline",
+        "--epochs",
+        "1",
+        "--tensorboard",
+        str(tmp_path / "logs"),
+    )
+    assert {file.parent.name for file in (tmp_path / "logs").rglob("*tfevents*")} == {"train", "validation"}
