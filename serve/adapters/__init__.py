@@ -6,7 +6,7 @@ An adapter is a module with two functions: `infer(event) -> bool` says whether a
 
 from typing import Any, Protocol
 
-from serve.adapters import api_gateway, direct
+from serve.adapters import alb, api_gateway, direct, eventbridge, s3, s3_batch, sns, sqs
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
@@ -15,17 +15,21 @@ from serve.invocation import Invocation
 class Adapter(Protocol):
     """What a module here offers."""
 
-    @staticmethod
-    def infer(event: Any) -> bool:
+    def infer(self, event: Any) -> bool:
         """Whether the event comes from this adapter's source."""
 
-    @staticmethod
-    def answer(event: Any, invocation: Invocation, app: App) -> Any:
+    def answer(self, event: Any, invocation: Invocation, app: App) -> Any:
         """What the source wants to hear."""
 
 
-# In this order: direct comes last, as it takes any object with one of its own members.
-ADAPTERS: tuple[Adapter, ...] = (api_gateway, direct)
+# In this order: a load balancer's events look like API Gateway's, with one more member; direct comes last, as it takes
+# any object with one of its own members.
+ADAPTERS: tuple[Adapter, ...] = (alb, api_gateway, sqs, s3, eventbridge, sns, s3_batch, direct)
+
+UNDERSTOOD = (
+    f"{direct.UNDERSTOOD}; and the events of API Gateway, Lambda Function URLs, Application Load Balancers, S3, "
+    "S3 Batch Operations, and of EventBridge, SNS and SQS when they tell of objects in S3."
+)
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> Any:
@@ -34,5 +38,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> Any:
         if adapter.infer(event):
             return adapter.answer(event, invocation, app)
     seen = f"an object with {sorted(event)[:10]}" if isinstance(event, dict) else type(event).__name__
-    problem = MalformedRequestError(f"The event is not one that is understood here. Seen: {seen}. Understood: {direct.UNDERSTOOD}")
+    problem = MalformedRequestError(
+        f"The event is not one that is understood here. Seen: {seen}. Understood: {UNDERSTOOD}"
+    )
     return direct.problem_answer(problem, invocation)

@@ -1,37 +1,54 @@
 """Direct invocation: `aws lambda invoke`, `sam local invoke`, another function.
 
-`{"url": "..."}` or `{"image": "<base64>"}` in; the result object, or `{"error": {the problem}}`, out.
+`{"url": "..."}`, `{"image": "<base64>"}` or `{"bucket": "...", "key": "..."}` in; the result object, or
+`{"error": {the problem}}`, out.
 """
 
 from typing import Any
 
 from serve import telemetry
 from serve.app import App, result
-from serve.errors import ProblemError
+from serve.classifier import Prediction
+from serve.errors import MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.upload import photo_in_json
 
 SOURCE = "direct"
-UNDERSTOOD = '{"url": "..."}, {"image": "<base64>"}, and the events of API Gateway.'
+UNDERSTOOD = '{"url": "..."}, {"image": "<base64>"}, {"bucket": "...", "key": "..."[, "versionId": "..."]}'
+_NAMES = ("url", "image", "bucket", "key")
 
 
 def infer(event: Any) -> bool:
     """An object that names a photo."""
-    return isinstance(event, dict) and ("url" in event or "image" in event)
+    return isinstance(event, dict) and any(name in event for name in _NAMES)
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     """The result object, or the problem."""
     record = telemetry.Record(invocation, source=SOURCE)
     try:
-        answered = result(app.classify(photo_in_json(event), invocation, record))
+        answered = result(_classify(event, invocation, app, record))
         record.emit()
     except ProblemError as problem:
         return problem_answer(problem, invocation, record)
     return answered
 
 
-def problem_answer(problem: ProblemError, invocation: Invocation, record: telemetry.Record | None = None) -> dict[str, Any]:
+def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: telemetry.Record) -> Prediction:
+    if "bucket" not in event and "key" not in event:
+        return app.classify(photo_in_json(event), invocation, record)
+    if "url" in event or "image" in event:
+        raise MalformedRequestError('Send one of "url", "image", and "bucket" with "key".')
+    from serve import objects  # here, because few requests need it
+
+    source = objects.s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
+    record.update(bucket=source.bucket, key=source.key)
+    return objects.classify_object(source, invocation, app, record)
+
+
+def problem_answer(
+    problem: ProblemError, invocation: Invocation, record: telemetry.Record | None = None
+) -> dict[str, Any]:
     """What a caller hears of a problem."""
     record = record or telemetry.Record(invocation, source=SOURCE)
     record.add_problem(problem)

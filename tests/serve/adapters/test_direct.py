@@ -1,0 +1,98 @@
+"""Direct invocation: a URL, the photo itself, or an object in S3."""
+
+import base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from serve import adapters
+from serve.app import App
+from serve.invocation import Invocation
+from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+KEY = "album one/Mäuschen & Rex.jpg"
+Load = Callable[[str], Any]
+
+
+def status(event: Any, invocation: Invocation, app: App) -> int:
+    answer = adapters.answer(event, invocation, app)
+    assert set(answer) == {"error"}
+    return int(answer["error"]["status"])
+
+
+def test_an_image(s3_app: App, invocation: Invocation, sample_event: Load, cat_jpeg: bytes) -> None:
+    answer = adapters.answer(sample_event("image"), invocation, s3_app)
+    assert set(answer) == {"label", "probability", "model_version"}
+    cat = adapters.answer({"image": base64.b64encode(cat_jpeg).decode()}, invocation, s3_app)
+    assert cat["label"] == "cat"
+
+
+def test_a_url_where_none_are_taken(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+    assert status(sample_event("url"), invocation, s3_app) == 422
+
+
+def test_an_object_is_answered_and_nothing_is_written(
+    s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load, cat_jpeg: bytes, log: Any
+) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
+    answer = adapters.answer(sample_event("object"), invocation, s3_app)
+    assert set(answer) == {"label", "probability", "model_version"}
+    assert answer["label"] == "cat"
+    assert s3.list_objects_v2(Bucket=RESULTS)["KeyCount"] == 0
+    (line,) = log()
+    assert (line["source"], line["bucket"], line["key"]) == ("direct", UPLOADS, KEY)
+    assert line["fetch_ms"] > 0
+
+
+def test_an_object_at_a_version(s3: "S3Client", s3_app: App, invocation: Invocation, cat_jpeg: bytes) -> None:
+    s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    version = s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)["VersionId"]
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=b"no photo")
+    event = {"bucket": UPLOADS, "key": KEY}
+    assert status(event, invocation, s3_app) == 415
+    assert adapters.answer(event | {"versionId": version}, invocation, s3_app)["label"] == "cat"
+
+
+def test_an_object_that_is_missing(s3: "S3Client", s3_app: App, invocation: Invocation) -> None:
+    assert status({"bucket": UPLOADS, "key": "none.jpg"}, invocation, s3_app) == 404
+    assert status({"bucket": "no bucket's name", "key": "none.jpg"}, invocation, s3_app) == 400
+
+
+def test_a_fault_of_s3_is_told_without_its_inside(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, log: Any
+) -> None:
+    s3_proxy.faults = [refuses("GET", 403, "AccessDenied")]
+    answer = adapters.answer({"bucket": UPLOADS, "key": KEY}, invocation, s3_app)
+    assert answer["error"]["status"] == 502
+    assert "AccessDenied" not in str(answer)
+    assert "AccessDenied" in log()[0]["fault"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"bucket": UPLOADS},
+        {"key": KEY},
+        {"bucket": 5, "key": KEY},
+        {"bucket": UPLOADS, "key": "\ud800"},
+        {"bucket": UPLOADS, "key": KEY, "url": "https://example.org"},
+        {"url": "https://example.org", "image": ""},
+        {"image": "%"},
+    ],
+)
+def test_what_names_no_photo_or_more_than_one(s3_app: App, invocation: Invocation, event: Any) -> None:
+    assert status(event, invocation, s3_app) == 400
+
+
+@pytest.mark.parametrize("event", [None, [], 5, "x", {}, {"Records": []}, {"source": "aws.ec2", "detail-type": "x"}])
+def test_an_unknown_event_is_told_what_was_seen_and_what_is_understood(
+    s3_app: App, invocation: Invocation, event: Any
+) -> None:
+    detail = adapters.answer(event, invocation, s3_app)["error"]["detail"]
+    assert all(name in detail for name in (event or [])) if isinstance(event, dict) else type(event).__name__ in detail
+    for understood in ('"url"', '"bucket"', "API Gateway", "Load Balancer", "SQS", "S3 Batch"):
+        assert understood in detail

@@ -1,0 +1,44 @@
+"""SNS, straight to the function."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from serve import adapters
+from serve.app import App
+from serve.errors import MalformedRequestError
+from serve.invocation import Invocation
+from serve.objects import DeliverAgainError
+from tests.serve.s3_servers import UPLOADS, Proxy, refuses
+
+pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+KEY = "album one/Mäuschen & Rex.jpg"
+Load = Callable[[str], Any]
+
+
+def test_a_notification_through_a_topic_leaves_a_result(
+    s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load, read_result: Load, cat_jpeg: bytes
+) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
+    adapters.answer(sample_event("sns_s3"), invocation, s3_app)
+    assert read_result(KEY)["label"] == "cat"
+
+
+def test_a_passing_fault_is_raised(
+    s3: "S3Client", s3_app: App, s3_proxy: Proxy, invocation: Invocation, sample_event: Load
+) -> None:
+    s3_proxy.faults = [refuses(f"GET {UPLOADS}", 503, "SlowDown")]
+    with pytest.raises(DeliverAgainError, match="SlowDown"):
+        adapters.answer(sample_event("sns_s3"), invocation, s3_app)
+
+
+def test_a_message_that_is_not_understood_is_raised(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+    event = sample_event("sns_s3")
+    event["Records"][0]["Sns"]["Message"] = "hello"
+    with pytest.raises(MalformedRequestError):
+        adapters.answer(event, invocation, s3_app)
