@@ -2,11 +2,15 @@
 # the lock changes.
 PYTHON ?= python3
 IMAGE ?= examples/cat.jpg
+EVENT ?= events/image.json
+FUNCTION ?= ClassifyFunction
 PYTHON311 := $(shell command -v python3.11)
+RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
+SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict test check format train convert lock clean
+.PHONY: predict test check format train convert build invoke api deploy lint-template lock clean
 .SECONDARY:
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
@@ -33,8 +37,26 @@ train: .venv/dev/installed  ## both networks on cats_vs_dogs; TRAIN_FLAGS="--wei
 	.venv/dev/bin/python -m train --model baseline $(TRAIN_FLAGS)
 	.venv/dev/bin/python -m train --model mobilenetv2 $(TRAIN_FLAGS)
 
-convert: .venv/dev/installed .venv/tflite-runtime-test/installed
-	.venv/dev/bin/python -m convert $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python) $(CONVERT_FLAGS)
+convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## int8 for LiteRT, float16 for tflite-runtime
+	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS)
+	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16 --output models/cats_dogs.float16.tflite
+
+build: .venv/sam/installed  ## the container image
+	$(SAM) build $(BUILD_FLAGS)
+
+invoke: .venv/sam/installed  ## the function in its container: make invoke EVENT=events/url.json
+	$(SAM) local invoke $(FUNCTION) -e $(EVENT) $(INVOKE_FLAGS)
+
+api: .venv/sam/installed  ## the API on localhost:3000
+	$(SAM) local start-api --warm-containers LAZY
+
+deploy: .venv/sam/installed
+	$(SAM) deploy --guided
+
+lint-template: .venv/sam/installed .venv/deploy/installed
+	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	.venv/deploy/bin/hadolint Dockerfile.lambda
+	.venv/deploy/bin/checkov -f template.yaml Dockerfile.lambda --skip-download --compact --quiet
 
 lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) pyproject.toml --extra litert --output-file requirements/serve.txt
@@ -44,6 +66,8 @@ lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) pyproject.toml --extra litert --extra train --output-file requirements/train.txt
 	$(LOCK) pyproject.toml --extra litert --extra train --extra test --extra dev --output-file requirements/dev.txt
 	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
+	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
+	$(LOCK) --output-file requirements/runtime-client.txt requirements/runtime-client.in
 
 clean:
 	rm -rf .venv .cache

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from serve import model_file
 from train import metadata, report
 
 
@@ -11,12 +12,12 @@ def test_the_readme_has_the_figures_of_metadata(root: Path) -> None:
     assert report.with_tables(text, metadata.read(root / "models")) == text
 
 
-def test_the_shipped_file_is_the_one_that_was_measured(root: Path, model_path: Path) -> None:
-    from serve import model_file
-
-    conversion = metadata.read(root / "models")["conversions"]["int8"]
-    assert conversion["version"] == model_file.read(model_path).version
-    assert conversion["bytes"] == model_path.stat().st_size
+@pytest.mark.parametrize(("mode", "file"), [("int8", "cats_dogs.tflite"), ("float16", "cats_dogs.float16.tflite")])
+def test_the_shipped_files_are_those_that_were_measured(root: Path, mode: str, file: str) -> None:
+    path = root / "models" / file
+    conversion = metadata.read(root / "models")["conversions"][mode]
+    assert conversion["version"] == model_file.read(path).version
+    assert conversion["bytes"] == path.stat().st_size
 
 
 def test_text_around_the_tables_stays_as_it_is(root: Path) -> None:

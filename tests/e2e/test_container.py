@@ -1,0 +1,305 @@
+"""The image as it is built and run: `sam build`, `sam local invoke`, `sam local start-api`, on a real container engine.
+
+Skipped, with the reason, where there is no engine; slow (some minutes), because nothing here is pretended.
+"""
+
+import base64
+import http.client
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.e2e import containers
+from tests.e2e.conftest import free_port
+
+SAMPLE_URL = "https://upload.wikimedia.org/wikipedia/commons/3/3a/Cat03.jpg"
+UPLOADS, KEY, RESULTS = "cats-dogs-uploads", "album one/Mäuschen & Rex.jpg", "results"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+
+Sam = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def engine(root: Path) -> Iterator[str]:
+    if platform.system() != "Linux" or not (root / ".venv" / "sam" / "bin" / "sam").exists():
+        pytest.skip("NOT TESTED: the container, which needs Linux and .venv/sam, which `make test` makes")
+    try:
+        with containers.container_engine(root) as url:
+            yield url
+    except containers.NoEngineError as error:
+        pytest.skip(f"NOT TESTED: the container: {error}")
+
+
+@pytest.fixture(scope="module")
+def aws(engine: str) -> Iterator[int]:
+    """Moto as a server, for the containers too: S3 with the photo that the sample events tell of; yields its port.
+
+    STS as well, which `sam local` asks for the account's number.
+    """
+    server = ThreadedMotoServer("0.0.0.0", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3(aws: int, root: Path) -> Iterator[Any]:
+    client: Any = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{aws}",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        region_name="us-east-1",
+    )
+    for bucket in (UPLOADS, RESULTS):
+        client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    client.put_object(Bucket=UPLOADS, Key=KEY, Body=(root / "examples" / "cat.jpg").read_bytes())
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def photos(engine: str, root: Path) -> Iterator[int]:
+    """A web server with the photo, for the containers too; yields its port."""
+    handler = partial(QuietHandler, directory=root / "examples")
+    with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def sam_environment(engine: str, aws: int) -> dict[str, str]:
+    """Nothing of a developer's own account, and no word to anybody outside."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return (
+        kept
+        | CREDENTIALS
+        | {
+            "DOCKER_HOST": engine,
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{aws}",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def sam(root: Path, sam_environment: dict[str, str]) -> Sam:
+    """Runs `sam` to its end, and gives what it printed."""
+
+    def run(*arguments: str | Path) -> str:
+        command = [root / ".venv" / "sam" / "bin" / "sam", *arguments]
+        done = subprocess.run(
+            command, cwd=root, env=sam_environment, capture_output=True, text=True, timeout=500, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def built(sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default image, and the template that names it."""
+    folder = tmp_path_factory.mktemp("litert")
+    sam("build", "--build-dir", folder)
+    return folder / "template.yaml"
+
+
+@pytest.fixture(scope="module")
+def variables(engine: str, aws: int, photos: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What these tests set of a function's environment: the photo server and moto are on the containers' host."""
+    host = containers.host_address(engine)
+    values = {
+        "URL_ALLOWED_NETWORKS": host,
+        "URL_ALLOWED_PORTS": str(photos),
+        "RESULTS_BUCKET": RESULTS,
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{aws}",
+    }
+    path = tmp_path_factory.mktemp("variables") / "env.json"
+    path.write_text(json.dumps({"Parameters": values}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def event_file(
+    root: Path, engine: str, photos: int, s3: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """A sample event, about the photo that is here and the version that moto gave it."""
+    folder = tmp_path_factory.mktemp("events")
+    url = f"http://{containers.host_address(engine)}:{photos}/cat.jpg"
+    version = s3.head_object(Bucket=UPLOADS, Key=KEY)["VersionId"]
+
+    def make(name: str) -> Path:
+        text = (root / "events" / f"{name}.json").read_text(encoding="utf-8").replace(SAMPLE_URL, url)
+        text = re.sub(r'(\\*"(?:versionId|version-id|s3VersionId)\\*": ?\\*")[^"\\]+', rf"\g<1>{version}", text)
+        path = folder / f"{name}.json"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return make
+
+
+def last_line(output: str) -> Any:
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def is_cat(answer: Any) -> bool:
+    return bool(answer["label"] == "cat" and 0 <= answer["probability"] < 0.5)
+
+
+@pytest.mark.parametrize(
+    ("function", "event", "is_right"),
+    [
+        ("ClassifyFunction", "url", is_cat),
+        ("ClassifyFunction", "http_api_upload", lambda answer: "label" in json.loads(answer["body"])),
+        ("ClassifyFunction", "object", is_cat),
+        ("ClassifyFunction", "s3_upload", lambda answer: "errorType" not in (answer or {})),
+        ("ClassifyUploadsFunction", "sqs_s3", lambda answer: answer == {"batchItemFailures": []}),
+        ("ClassifyUploadsFunction", "s3_batch_v2", lambda answer: answer["results"][0]["resultCode"] == "Succeeded"),
+    ],
+)
+def test_sam_local_invoke(
+    sam: Sam,
+    built: Path,
+    variables: Path,
+    event_file: Callable[[str], Path],
+    s3: Any,
+    function: str,
+    event: str,
+    is_right: Callable[[Any], bool],
+) -> None:
+    result = {"Bucket": RESULTS, "Key": f"{UPLOADS}/{KEY}.json"}
+    s3.delete_object(**result)
+    answer = last_line(sam("local", "invoke", function, "-t", built, "-e", event_file(event), "--env-vars", variables))
+    assert is_right(answer), answer
+    if event in ("s3_upload", "sqs_s3", "s3_batch_v2"):
+        assert json.loads(s3.get_object(**result)["Body"].read())["label"] == "cat"
+
+
+@pytest.fixture(scope="module")
+def api(
+    root: Path, built: Path, sam_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
+    """`sam local start-api`; yields its port."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("api") / "log"
+    command: list[str | Path] = [
+        root / ".venv" / "sam" / "bin" / "sam",
+        "local",
+        "start-api",
+        "-t",
+        built,
+        "-p",
+        str(port),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--warm-containers", "LAZY"], cwd=root, env=sam_environment, stdout=output, stderr=output
+        )
+        try:
+            wait_until_it_listens(port, process)
+            yield port
+        finally:
+            process.send_signal(signal.SIGINT)  # as Ctrl-C does: it stops its containers too
+            process.wait(60)
+
+
+def wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "`sam local start-api` ended"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.2)
+    raise TimeoutError("`sam local start-api` did not open its port")
+
+
+def test_sam_local_start_api_takes_what_curl_sends(api: int, root: Path) -> None:
+    """Binary bodies arrive whole: `sam local` breaks off on them unless the template names their types."""
+    photo = root / "examples" / "cat.jpg"
+    url = f"http://127.0.0.1:{api}/predict"
+    for form in (
+        ["-F", f"file=@{photo}"],
+        ["--data-binary", f"@{photo}", "-H", "content-type: image/jpeg"],
+        ["--data-binary", f"@{photo}", "-H", "content-type: application/octet-stream"],
+        ["--json", json.dumps({"image": base64.b64encode(photo.read_bytes()[:100]).decode()})],
+    ):
+        answer = subprocess.run(
+            ["curl", "-sS", "-w", "\n%{http_code}", *form, url], capture_output=True, text=True, timeout=60, check=True
+        )
+        body, status = answer.stdout.rsplit("\n", 1)
+        if form[0] == "--json":  # a photo that is cut off
+            assert status == "422"
+        else:
+            assert status == "200"
+            assert is_cat(json.loads(body))
+
+
+def test_sam_local_start_api_has_the_routes_and_no_other(api: int) -> None:
+    def reaches_the_function(path: str) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", api, timeout=60)
+        connection.request("GET", path)
+        response = connection.getresponse()
+        connection.close()
+        return response.getheader("x-content-type-options") == "nosniff"  # API Gateway itself does not say so
+
+    assert all(map(reaches_the_function, ("/health", "/openapi.json", "/")))
+    assert not reaches_the_function("/nothing")
+
+
+def test_the_image_carries_what_serving_needs_and_no_more(engine: str, built: Path, root: Path) -> None:
+    listing = containers.run(engine, "classifyfunction:latest", "find /var/task -type f; du -sm /var/task | cut -f1")
+    *files, megabytes = listing.split()
+    names = {str(Path(file).relative_to("/var/task")) for file in files if file.startswith("/var/task/")}
+    ours = {name for name in names if not name.endswith(".pyc") and name.startswith(("serve/", "models/", "lambda"))}
+    assert ours == {
+        "lambda_function.py",
+        "models/cats_dogs.tflite",
+        *(
+            str(path.relative_to(root))
+            for path in (root / "serve").rglob("*")
+            if path.is_file() and path.suffix != ".pyc"
+        ),
+    }
+    forbidden = ("tensorflow", "keras", "train", "convert", "tests", "pip", "boto3", "examples", ".git")
+    assert not {name for name in names if name.split("/")[0] in forbidden or "/tests/" in name}
+    assert int(megabytes) < 120
+
+
+def test_the_image_with_tflite_runtime(
+    sam: Sam, variables: Path, event_file: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("tflite-runtime")
+    sam("build", "--build-dir", folder, "--config-env", "tflite-runtime")
+    template = folder / "template.yaml"
+    for event in ("url", "object"):
+        answer = last_line(
+            sam("local", "invoke", "ClassifyFunction", "-t", template, "-e", event_file(event), "--env-vars", variables)
+        )
+        assert is_cat(answer)
