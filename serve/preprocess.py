@@ -2,15 +2,22 @@
 
 A model is only as good as the match between the pixels it was trained on and the pixels it is served. So there is
 one function, and everything goes through it. The photo is squeezed to the network's input, whatever its shape,
-because the training set (TFDS `cats_vs_dogs`) is used that way too.
+because the training set (TFDS `cats_vs_dogs`) is used that way too. Colors are taken as sRGB: a profile (ICC) inside
+the file is left alone, as it was in training.
+
+The bytes come from strangers. What a file may cost is decided from its header, before its pixels are decoded; the
+figures behind the limits are in docs/security.md.
 """
 
+import importlib
 import io
+import struct
+import warnings
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from serve.errors import ImageTooLargeError, UndecodableImageError, UnsupportedImageTypeError
 
@@ -19,6 +26,9 @@ Pixels = npt.NDArray[np.uint8]
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
 
+MAX_SIDE: Final = 65_535
+"""In pixels; JPEG's own limit. A resize's tables grow with the sides: a line of 20 million pixels takes 380 MB."""
+
 _MAGIC: Final = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -26,6 +36,10 @@ _MAGIC: Final = {
     b"GIF89a": "GIF",
     b"BM": "BMP",
 }
+# ISO/IEC 23008-12, annex B, and the AVIF specification, section 6: "mif1" and "msf1" may be either.
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_EITHER_BRANDS: Final = frozenset({b"mif1", b"msf1"})
 _EXIF_ORIENTATION: Final = 0x0112
 # EXIF 2.32, tag 0x0112: how the stored rows and columns are to be turned to stand upright.
 _UPRIGHT: Final = {
@@ -41,22 +55,53 @@ _SWAPS_AXES: Final = frozenset(_UPRIGHT[orientation] for orientation in (5, 6, 7
 # libjpeg can decode at 1/2, 1/4 or 1/8 of the size, many times faster. At twice the wanted size or more, the
 # resize that follows still has pixels to average, and accuracy stays what it was.
 _DRAFT_OVERSAMPLING: Final = 2
-# What Pillow raises on broken files, seen by fuzzing: its plugins parse with struct, indexes and assertions.
+# Beyond six times the wanted size, whole blocks of pixels are averaged first: a fourth of the time, the same picture.
+_REDUCING_GAP: Final = 3.0
+
+# What decoding takes at its peak, in bytes for each pixel of the header, measured (docs/security.md). `max_pixels` of
+# a JPEG with three full-size channels at 1/4 scale is the measure: 3 x 2 bytes of coefficients, 4 / 16 of pixels.
+_BYTES_ALLOWED: Final = 6.25
+_BYTES_OPAQUE: Final = 6
+_BYTES_TRANSPARENT: Final = 12  # as stored, as RGBA, and with the alpha multiplied in
+_BYTES_BY_FORMAT: Final = {"WEBP": 17, "AVIF": 20}
+_JPEG_FORMATS: Final = frozenset({"JPEG", "MPO"})  # MPO: several JPEGs in one file, as phones write them
+_JPEG_COEFFICIENT_BYTES: Final = 2
+# A progressive JPEG of 50 megapixels takes 3 ms for each scan, and 70 bytes suffice for one. Encoders write 10 or so.
+_MAX_JPEG_SCANS: Final = 200
+# Each small read of a parser stands for a segment, a chunk, a comment that it keeps: 10 MB of nothing but these took
+# half a minute and 340 MB. A photo of 10 MB needs 640 reads for its header, and 4 for each chunk of its pixels.
+_MAX_HEADER_READS: Final = 10_000
+_MAX_PIXEL_READS: Final = 500_000
+
+# What Pillow raises on broken files, seen by fuzzing or in its source: it parses with struct, indexes and assertions.
 _BROKEN_FILE: Final = (
-    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError,
-    OSError, RuntimeError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    ArithmeticError, AssertionError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, struct.error,
 )  # fmt: skip
+
+Image.preinit()  # JPEG, PNG, GIF and BMP now, while the environment starts, not when the first photo waits
+_LATE_PLUGINS: Final = {"WEBP": "PIL.WebPImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
+# Pillow's own ceiling (89 megapixels) stands behind ours: it knows sizes that appear only while a file is parsed.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Compressed text in a PNG, for all chunks together, in characters: Pillow would keep 64 Mi, at up to 4 bytes each.
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
 
 
 def sniff(data: bytes) -> str | None:
-    """The Pillow format name that the first bytes tell, or None. Names and `Content-Type` are not trusted."""
+    """The format that the first bytes tell, by Pillow's name, "HEIF" or None. Names and types are not trusted."""
     for start, image_format in _MAGIC.items():
         if data.startswith(start):
             return image_format
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
-    return "AVIF" if data[4:12] in (b"ftypavif", b"ftypavis") else None
+    return _sniff_heif(data) if data[4:8] == b"ftyp" else None
+
+
+def _sniff_heif(data: bytes) -> str | None:
+    brand = data[8:12]
+    if brand in _AVIF_BRANDS or (brand in _EITHER_BRANDS and b"avif" in data[16:64]):
+        return "AVIF"
+    return "HEIF" if brand in _HEIF_BRANDS | _EITHER_BRANDS else None
 
 
 def decode(data: bytes, height: int, width: int, *, max_pixels: int = MAX_IMAGE_PIXELS) -> Pixels:
@@ -65,7 +110,9 @@ def decode(data: bytes, height: int, width: int, *, max_pixels: int = MAX_IMAGE_
     Args:
         data: the file, encoded. Of an animation, the first frame counts.
         height, width: of the result, in pixels.
-        max_pixels: a photo with more (width x height, as its header says) is refused before it is decoded.
+        max_pixels: a photo with more (width x height, as its header says) is refused before it is decoded. Formats
+            that take more memory a pixel than JPEG get a share of it. More than Pillow's own limit
+            (`PIL.Image.MAX_IMAGE_PIXELS`, 89 million) has no effect.
 
     Returns:
         RGB pixels 0-255, uint8, of shape (height, width, 3), C-contiguous. Transparency is laid over white.
@@ -75,51 +122,124 @@ def decode(data: bytes, height: int, width: int, *, max_pixels: int = MAX_IMAGE_
         ImageTooLargeError: more than `max_pixels`.
         UndecodableImageError: broken or truncated.
     """
-    image_format = sniff(data)
-    if image_format is None:
-        raise UnsupportedImageTypeError(
-            "The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these."
-        )
+    image_format = _taken_format(data)
     try:
-        with Image.open(io.BytesIO(data), formats=[image_format]) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageTooLargeError(
-                    f"The image has {image.width} x {image.height} pixels; at most {max_pixels:,} are taken: "
-                    "send a smaller one."
-                )
-            return np.asarray(_to_rgb(image, height, width))
+        with _open(data, image_format) as image:
+            return np.asarray(_to_rgb(image, height, width, max_pixels))
     except UnidentifiedImageError as error:
         raise UndecodableImageError(f"The {image_format} image cannot be read: its header is broken.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageTooLargeError(f"The {image_format} image has too many pixels: send a smaller one.") from error
     except _BROKEN_FILE as error:
         raise UndecodableImageError(
             f"The {image_format} image cannot be decoded: it is broken or truncated."
         ) from error
 
 
-def _to_rgb(image: Image.Image, height: int, width: int) -> Image.Image:
-    upright = _UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+def _taken_format(data: bytes) -> str:
+    image_format = sniff(data)
+    if image_format == "HEIF":
+        raise UnsupportedImageTypeError("The photo is in HEIC format, as iPhones keep them: convert it to JPEG first.")
+    if image_format is None or not _is_supported(image_format):
+        raise UnsupportedImageTypeError(
+            "The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these."
+        )
+    return image_format
+
+
+def _is_supported(image_format: str) -> bool:
+    """Whether this Pillow can decode it; it may have been built without AVIF."""
+    name = _LATE_PLUGINS.get(image_format)
+    # The one plugin: left to itself, Pillow imports all forty of them to find it.
+    return name is None or bool(importlib.import_module(name).SUPPORTED)
+
+
+def _open(data: bytes, image_format: str) -> Image.Image:
+    """The image, its header parsed."""
+    if image_format == "JPEG" and _scans(data) > _MAX_JPEG_SCANS:
+        raise UndecodableImageError("The JPEG image has too many scans: save it anew.")
+    file = _MeteredFile(data)
+    image = Image.open(file, formats=[image_format])
+    file.reads_left = _MAX_PIXEL_READS
+    return image
+
+
+def _scans(data: bytes) -> int:
+    """How many scans a JPEG has at most: how often FF DA occurs. Inside a scan it does not: FF is stuffed there."""
+    pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
+    # Ten times as fast as bytes.count.
+    return sum(int(np.count_nonzero(pair == 0xDAFF)) for pair in pairs)
+
+
+class _MeteredFile(io.BytesIO):
+    """A file in memory that can be read only so many times."""
+
+    reads_left = _MAX_HEADER_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads_left -= 1
+        if self.reads_left < 0:
+            raise UndecodableImageError("The image consists of too many parts: save it anew.")
+        return super().read(size)
+
+
+def _to_rgb(image: Image.Image, height: int, width: int, max_pixels: int) -> Image.Image:
+    _limit(image, max(height, width) * _DRAFT_OVERSAMPLING, max_pixels)
+    image.load()
+    upright = _upright(image)
     # Turned after the resize, when there is less to turn: so a photo lying on its side is resized lying.
-    turned = upright is not None and upright in _SWAPS_AXES
-    size = (height, width) if turned else (width, height)
-    image.draft("RGB", (size[0] * _DRAFT_OVERSAMPLING, size[1] * _DRAFT_OVERSAMPLING))
-    image = _resizable(image).resize(size, Image.Resampling.BILINEAR)
-    if upright is not None:
-        image = image.transpose(upright)
-    if image.mode in ("RGBA", "LA"):
-        background = Image.new("RGBA", image.size, "white")
-        background.alpha_composite(image.convert("RGBA"))
-        image = background
-    return image.convert("RGB")
+    size = (height, width) if upright in _SWAPS_AXES else (width, height)
+    image = _resizable(image).resize(size, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    return _over_white(image if upright is None else image.transpose(upright))
+
+
+def _limit(image: Image.Image, side: int, max_pixels: int) -> None:
+    """Choose the scale of a JPEG, no side below `side` for it, and refuse what would take too much memory even so."""
+    header_width, header_height = image.size
+    pixels = header_width * header_height
+    image.draft("RGB", (side, side))
+    most = min(max_pixels, int(max_pixels * _BYTES_ALLOWED / _bytes_per_pixel(image, pixels)))
+    if pixels > most or max(header_width, header_height) > MAX_SIDE:
+        raise ImageTooLargeError(
+            f"The image has {header_width} x {header_height} pixels; of its kind, at most {most:,} are taken, and "
+            f"{MAX_SIDE:,} on a side: send a smaller one."
+        )
+
+
+def _bytes_per_pixel(image: Image.Image, pixels: int) -> float:
+    """What decoding takes at its peak, in bytes for each of `pixels`, those of the header."""
+    if image.format in _JPEG_FORMATS:
+        decoded = 4 * image.width * image.height / pixels
+        # Progressive, or in several scans, which the header does not tell.
+        return _JPEG_COEFFICIENT_BYTES * len(image.getbands()) + decoded
+    if image.format in _BYTES_BY_FORMAT:
+        return _BYTES_BY_FORMAT[image.format]
+    return _BYTES_TRANSPARENT if _is_transparent(image) else _BYTES_OPAQUE
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return "transparency" in image.info or image.mode in ("LA", "RGBA")
+
+
+def _upright(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _UPRIGHT.get(image.getexif().get(_EXIF_ORIENTATION, 1))
+    except _BROKEN_FILE:  # the pixels are there all the same
+        return None
 
 
 def _resizable(image: Image.Image) -> Image.Image:
     """The image in a mode whose samples can be averaged: not palette indexes, not bits, not 16 bits."""
     if image.mode.startswith("I"):  # 16-bit grayscale; convert("L") would clip it, not scale it
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        if "transparency" in image.info and image.mode in ("L", "RGB"):
-            return image.convert("RGBA")
-        return image
-    if "transparency" in image.info or image.mode in ("PA", "La", "RGBa"):
-        return image.convert("RGBA")
+    if _is_transparent(image):
+        return image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBA", "LA"):
+        background = Image.new("RGBA", image.size, "white")
+        background.alpha_composite(image.convert("RGBA"))
+        image = background
     return image.convert("RGB")
