@@ -10,7 +10,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict test check format train convert build invoke api deploy lint-template lock clean
+.PHONY: predict test check audit format train convert build invoke api deploy lint-template lock clean
 .SECONDARY:
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
@@ -23,11 +23,16 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
 	.venv/dev/bin/python -m pytest
 
-check: .venv/dev/installed  ## format, lint, types, walls
+check: .venv/dev/installed .venv/audit/installed  ## format, lint, types, walls, security
 	.venv/dev/bin/ruff format --check .
 	.venv/dev/bin/ruff check .
 	.venv/dev/bin/mypy
 	.venv/dev/bin/lint-imports
+	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
+	git ls-files -z | grep -zv '^requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
+
+audit: .venv/audit/installed  ## known vulnerabilities in what is locked; asks PyPI
+	for lock in requirements/*.txt; do .venv/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
 format: .venv/dev/installed
 	.venv/dev/bin/ruff format .
@@ -66,6 +71,7 @@ lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) pyproject.toml --extra litert --extra train --output-file requirements/train.txt
 	$(LOCK) pyproject.toml --extra litert --extra train --extra test --extra dev --output-file requirements/dev.txt
 	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
+	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
 	$(LOCK) --output-file requirements/runtime-client.txt requirements/runtime-client.in
 
