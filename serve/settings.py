@@ -25,7 +25,8 @@ class Settings:
         results_prefix: before the source's bucket and key in a result's name.
         result_tags: whether a photo in S3 is tagged with its label and probability too.
         max_image_bytes: of one photo, encoded. Lambda takes 6 MB in a request; a URL or S3 can give more.
-        max_image_pixels: of one photo, width x height.
+        max_image_pixels: of one JPEG, width x height; formats that take more memory a pixel get a share of it, and more
+            than Pillow's own ceiling of 89 million has no effect (docs/security.md).
         fetch_enabled: whether URLs are opened at all.
         fetch_timeout_s: for one URL from first to last, in seconds.
         url_allowed_hosts: only these hosts are fetched from; ".example.org" stands for its sub-domains.

@@ -148,7 +148,7 @@ def _begin(args: argparse.Namespace, run_dir: Path) -> tuple[fit.Progress, keras
     if args.resume and (run_dir / "progress.json").is_file():
         if json.loads((run_dir / "arguments.json").read_text()) != asked:
             raise data.DataError("--resume goes on with the very flags that the run was started with; they differ")
-        return fit.Progress.read(run_dir), keras.models.load_model(run_dir / "last.keras")
+        return fit.load(run_dir)
     shutil.rmtree(run_dir, ignore_errors=True)
     run_dir.mkdir(parents=True)
     (run_dir / "arguments.json").write_text(json.dumps(asked))

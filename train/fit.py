@@ -53,6 +53,7 @@ class Progress:
     history: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    random_states: list[list[int]] = field(default_factory=list)
 
     def seconds(self, phase: PhaseName) -> float:
         """Time spent in the epochs of a phase, those before an interruption included."""
@@ -97,7 +98,7 @@ def run_phase(
             models.unfreeze(model, phase.batch_norm_momentum)
         _compile(model, phase, steps)
     if progress.epoch < phase.epochs and progress.waited < phase.patience:
-        callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, progress, run_dir, seed)]
+        callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, progress, run_dir)]
         if tensorboard is not None:
             callbacks.append(keras.callbacks.TensorBoard(tensorboard / phase.name))
         model.fit(
@@ -136,16 +137,12 @@ class _Epochs(keras.callbacks.Callback):
     run is interrupted.
     """
 
-    def __init__(self, phase: Phase, progress: Progress, run_dir: Path, seed: int) -> None:
+    def __init__(self, phase: Phase, progress: Progress, run_dir: Path) -> None:
         super().__init__()
-        self._phase, self._progress, self._run_dir, self._seed = phase, progress, run_dir, seed
+        self._phase, self._progress, self._run_dir = phase, progress, run_dir
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._started = time.monotonic()
-        # A saved model does not hold the state of its random layers: they would start anew when a run goes on.
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.Dropout):
-                layer.seed_generator.state.assign([self._seed + self._progress.phase, epoch])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", math.nan)
@@ -171,8 +168,21 @@ class _Epochs(keras.callbacks.Callback):
 
 def save(model: keras.Model, progress: Progress, run_dir: Path) -> None:
     """Write the state to go on from; a crash while writing leaves the state before."""
+    progress.random_states = [layer.seed_generator.state.numpy().tolist() for layer in _random_layers(model)]
     run_dir.mkdir(parents=True, exist_ok=True)
     model.save(run_dir / "new.keras")
     (run_dir / "new.json").write_text(json.dumps(asdict(progress), indent=1))
     (run_dir / "new.keras").replace(run_dir / "last.keras")
     (run_dir / "new.json").replace(run_dir / "progress.json")
+
+
+def load(run_dir: Path) -> tuple[Progress, keras.Model]:
+    """Read what `save` wrote. A saved model does not hold the state of its random layers: it is put back here."""
+    progress, model = Progress.read(run_dir), keras.models.load_model(run_dir / "last.keras")
+    for layer, state in zip(_random_layers(model), progress.random_states, strict=True):
+        layer.seed_generator.state.assign(state)
+    return progress, model
+
+
+def _random_layers(model: keras.Model) -> list[keras.layers.Dropout]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
