@@ -78,9 +78,8 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         quantize.convert(model, args.quantize, calibration), source.labels, source.labels[1], details
     )
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    candidate = args.output.with_name(
-        f".{args.output.name}.{os.getpid()}"
-    )  # beside its place: one rename puts it there
+    # Beside its place: one rename puts it there.
+    candidate = args.output.with_name(f".{args.output.name}.{os.getpid()}")
     try:
         candidate.write_bytes(content)
         results = _verify(args, candidate, verify.encoded_split(source, photos["test"], model))

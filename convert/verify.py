@@ -27,8 +27,7 @@ def encoded_split(
     source: data.Source, photos: data.Photos, model: keras.Model, split: data.Split = "test"
 ) -> EncodedSplit:
     """The files of a split that decode, in the order of `photos`, and the Keras model's answers."""
-    wanted = set(photos.skipped)
-    kept = [photo for photo in source.read_split(split) if photo.name not in wanted]
+    kept = [photo for photo in source.read_split(split) if photo.name not in photos.skipped]
     return EncodedSplit(
         images=[photo.data for photo in kept],
         labels=[photo.label for photo in kept],
@@ -51,11 +50,12 @@ def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> 
     """What one runtime's answers are worth, beside those of the Keras model."""
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
+    of_keras = evaluate.metrics(split.labels, reference)
     difference = np.abs(probabilities - reference)
     return {
         **evaluate.metrics(split.labels, probabilities),
-        "keras_accuracy": evaluate.metrics(split.labels, reference)["accuracy"],
-        "keras_auc": evaluate.metrics(split.labels, reference)["auc"],
+        "keras_accuracy": of_keras["accuracy"],
+        "keras_auc": of_keras["auc"],
         "agreement": float(((probabilities >= 0.5) == (reference >= 0.5)).mean()),
         "largest_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),

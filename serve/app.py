@@ -60,9 +60,7 @@ class App:
             image = self._fetcher.fetch(photo.url or "", invocation.remaining_s())
             record["fetch_ms"] = round((time.perf_counter() - started) * 1e3, 2)
         if len(image) > self.settings.max_image_bytes:
-            raise ImageTooLargeError(
-                f"The image has more than {self.settings.max_image_bytes:,} bytes: send a smaller one."
-            )
+            raise ImageTooLargeError.over(self.settings.max_image_bytes)
         prediction = self.classifier.classify(image)
         record.add_prediction(prediction)
         return prediction

@@ -55,6 +55,11 @@ class ImageTooLargeError(ProblemError):
 
     status, kind, title = 413, "image-too-large", "Image too large"
 
+    @classmethod
+    def over(cls, max_bytes: int) -> "ImageTooLargeError":
+        """The problem of an encoded photo of more than `max_bytes`."""
+        return cls(f"The image has more than {max_bytes:,} bytes: send a smaller one.")
+
 
 class UnsupportedImageTypeError(ProblemError):
     """The bytes are not of an image format that is taken here."""

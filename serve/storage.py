@@ -79,7 +79,7 @@ class StoredObject:
         with closing(self.stream):
             data = b"" if self.length > max_bytes else self._first(max_bytes + 1)
         if max(self.length, len(data)) > max_bytes:
-            raise ImageTooLargeError(f"The image has more than {max_bytes:,} bytes: send a smaller one.")
+            raise ImageTooLargeError.over(max_bytes)
         return data
 
     def _first(self, max_bytes: int) -> bytes:

@@ -70,7 +70,7 @@ def photo_in(request: Request, max_bytes: int) -> Photo:
     else:
         raise UnsupportedImageTypeError(f"A body of this type is not taken: send {_FORMS}.")
     if photo.image is not None and len(photo.image) > max_bytes:
-        raise _too_large(max_bytes)
+        raise ImageTooLargeError.over(max_bytes)
     return photo
 
 
@@ -134,9 +134,5 @@ def _multipart_file(body: bytes, content_type: str, max_bytes: int) -> bytes:
     if len(files) != 1:
         raise MalformedRequestError(f'The form must have one part named "file"; it has {len(files)}.')
     if len(files[0]) > max_bytes:
-        raise _too_large(max_bytes)
+        raise ImageTooLargeError.over(max_bytes)
     return bytes(files[0])
-
-
-def _too_large(max_bytes: int) -> ImageTooLargeError:
-    return ImageTooLargeError(f"The image has more than {max_bytes:,} bytes: send a smaller one.")
