@@ -65,8 +65,10 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         )
     model = keras.models.load_model(args.model)
     source = data.Source(args.data_dir)
-    photos = data.load(source, model.input_shape[1], args.cache_dir)
-    calibration = _calibration(photos["train"], args.calibration_photos, args.seed)
+    size = model.input_shape[1]
+    calibration = _calibration(
+        data.load_split(source, "train", size, args.cache_dir), args.calibration_photos, args.seed
+    )
     known = metadata.read(args.model.parent)
     details = {
         "input": {"height": model.input_shape[1], "width": model.input_shape[2], "channels": "RGB", "range": [0, 255]},
@@ -82,7 +84,8 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     candidate = args.output.with_name(f".{args.output.name}.{os.getpid()}")
     try:
         candidate.write_bytes(content)
-        results = _verify(args, candidate, verify.encoded_split(source, photos["test"], model))
+        test = data.load_split(source, "test", size, args.cache_dir)
+        results = _verify(args, candidate, verify.encoded_split(source, test, model))
         candidate.replace(args.output)
     finally:
         candidate.unlink(missing_ok=True)

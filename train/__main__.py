@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "--fine-tune-epochs",
         type=_count_or_none,
         default=None,
-        help="epochs over all layers of mobilenetv2 after the frozen phase; default: 12, or 0 if --epochs is given",
+        help="epochs over all layers of mobilenetv2 after the frozen phase; default: 8, or 0 if --epochs is given",
     )
     p.add_argument(
         "--img-size",
@@ -101,7 +101,7 @@ def phases(args: argparse.Namespace) -> list[fit.Phase]:
     # Whoever says how long the first phase is wants a short run, or says how long the second is, too.
     fine_tune_epochs = args.fine_tune_epochs
     if fine_tune_epochs is None:
-        fine_tune_epochs = 0 if args.epochs else 12
+        fine_tune_epochs = 0 if args.epochs else 8
     result = [fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)]
     if fine_tune_epochs:
         result.append(

@@ -103,7 +103,12 @@ def run_phase(
             callbacks.append(keras.callbacks.TensorBoard(tensorboard / phase.name))
         model.fit(
             data.training_batches(
-                photos["train"], batch_size, seed=seed + progress.phase, first_epoch=progress.epoch, epochs=phase.epochs
+                photos["train"],
+                batch_size,
+                model.input_shape[1],
+                seed=seed + progress.phase,
+                first_epoch=progress.epoch,
+                epochs=phase.epochs,
             ),
             initial_epoch=progress.epoch,
             epochs=phase.epochs,

@@ -32,6 +32,7 @@ def test_labels_come_from_folder_names(photo_folder: Folder, tmp_path: Path) -> 
     source = data.Source(photo_folder(40))
     assert source.labels == ("cat", "dog")
     for photos in data.load(source, 32, tmp_path / "cache").values():
+        assert len(photos)
         for name, label in zip(photos.names, photos.labels, strict=True):
             assert name.split("/")[0] == source.labels[label]
 
@@ -54,10 +55,10 @@ def test_the_cache_is_used_and_notices_changed_photos(photo_folder: Folder, tmp_
     folder, cache = photo_folder(40), tmp_path / "cache"
     data.load(data.Source(folder), 32, cache)
     data.load(data.Source(folder), 32, cache)
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(cache.iterdir())) == 3  # one for each split
     os.utime(folder / "cat" / "000.jpg", ns=(1, 1))
     data.load(data.Source(folder), 32, cache)
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(cache.iterdir())) == 6
 
 
 def test_broken_files_are_skipped_counted_and_named(
@@ -72,7 +73,8 @@ def test_broken_files_are_skipped_counted_and_named(
     assert {name for part in photos.values() for name in part.skipped} == {"cat/003.jpg", "dog/004.jpg"}
     printed = capsys.readouterr().out
     assert "cat/003.jpg" in printed
-    assert "skipped 2 of 80" in printed
+    assert "skipped 1 of 64 files of the train split" in printed
+    assert "skipped 1 of 8 files of the test split" in printed
 
 
 @pytest.mark.parametrize("labels", [(), ("cat",), ("cat", "dog", "horse")])
@@ -96,23 +98,23 @@ def test_a_split_without_one_of_the_classes_is_an_error(photo_folder: Folder, tm
 
 def test_training_batches_hold_every_photo_once_an_epoch(photos: data.Photos) -> None:
     numbered = data.Photos(photos.images, np.arange(len(photos)), photos.names, {})
-    batches = data.training_batches(numbered, 7, seed=1, first_epoch=0, epochs=2)
+    batches = data.training_batches(numbered, 7, 32, seed=1, first_epoch=0, epochs=2)
     labels = np.concatenate([labels.numpy().ravel() for _, labels in batches])
     assert sorted(labels[: len(photos)]) == sorted(labels[len(photos) :]) == list(range(len(photos)))
     assert labels[: len(photos)].tolist() != labels[len(photos) :].tolist()
 
 
 def test_photo_and_label_stay_together(photos: data.Photos) -> None:
-    for images, labels in data.training_batches(photos, 8, seed=1, first_epoch=0, epochs=1):
+    for images, labels in data.training_batches(photos, 8, 32, seed=1, first_epoch=0, epochs=1):
         blue = tf.reduce_mean(images[..., 2] - images[..., 0], axis=(1, 2))
         colorful = tf.abs(blue) > 10  # some have lost their color
         np.testing.assert_array_equal(blue[colorful] > 0, labels[:, 0][colorful] == 1)
 
 
 def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: data.Photos) -> None:
-    whole = list(data.training_batches(photos, 8, seed=1, first_epoch=0, epochs=2))
+    whole = list(data.training_batches(photos, 8, 32, seed=1, first_epoch=0, epochs=2))
     steps = data.steps_per_epoch(photos, 8)
-    rest = list(data.training_batches(photos, 8, seed=1, first_epoch=1, epochs=2))
+    rest = list(data.training_batches(photos, 8, 32, seed=1, first_epoch=1, epochs=2))
     assert len(rest) == steps
     for (images, labels), (again, labels_again) in zip(whole[steps:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
@@ -120,15 +122,15 @@ def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: data
 
 
 def test_another_seed_gives_other_batches(photos: data.Photos) -> None:
-    first = [next(iter(data.training_batches(photos, 8, seed=seed, first_epoch=0, epochs=1)))[0] for seed in (1, 2)]
+    first = [next(iter(data.training_batches(photos, 8, 32, seed=seed, first_epoch=0, epochs=1)))[0] for seed in (1, 2)]
     assert np.abs(first[0] - first[1]).mean() > 1
 
 
 def test_augmentation_keeps_shape_and_range_and_changes_each_photo_otherwise() -> None:
     ramp = np.broadcast_to(np.linspace(0, 255, 32, dtype=np.float32)[None, :, None], (32, 32, 3))
     images = tf.constant(np.stack([ramp] * 16))
-    changed = data.augment(images, tf.constant([1, 2], tf.int64)).numpy()
-    assert changed.shape == images.shape
+    changed = data.augment(images, 24, tf.constant([1, 2], tf.int64)).numpy()
+    assert changed.shape == (16, 24, 24, 3)
     assert changed.min() >= 0
     assert changed.max() <= 255
     assert len({row.tobytes() for row in changed}) == 16

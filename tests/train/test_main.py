@@ -6,7 +6,7 @@ from train import __main__ as cli
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ([], [("frozen", 3), ("fine-tune", 12)]),
+        ([], [("frozen", 3), ("fine-tune", 8)]),
         (["--epochs", "1", "--img-size", "160", "--batch-size", "8"], [("frozen", 1)]),
         (["--epochs", "2", "--fine-tune-epochs", "4"], [("frozen", 2), ("fine-tune", 4)]),
         (["--fine-tune-epochs", "0"], [("frozen", 3)]),
