@@ -4,17 +4,21 @@ PYTHON ?= python3
 IMAGE ?= examples/cat.jpg
 EVENT ?= events/image.json
 FUNCTION ?= ClassifyFunction
+PORT ?= 8000
 PYTHON311 := $(shell command -v python3.11)
 RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict test check audit format train convert build invoke api deploy lint-template lock clean
+.PHONY: predict serve test check audit format train convert build invoke api deploy lint-template lock clean
 .SECONDARY:
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
 	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
+
+serve: .venv/local/installed  ## the service and its page on this machine: make serve PORT=8000
+	.venv/local/bin/uvicorn serve.local:app --port $(PORT)
 
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed
 	.venv/serve-test/bin/python -m pytest tests/serve -q
@@ -69,7 +73,8 @@ lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) pyproject.toml --extra tflite-runtime --output-file requirements/serve-tflite-runtime.txt
 	$(LOCK) pyproject.toml --extra tflite-runtime --extra test --output-file requirements/tflite-runtime-test.txt
 	$(LOCK) pyproject.toml --extra litert --extra train --output-file requirements/train.txt
-	$(LOCK) pyproject.toml --extra litert --extra train --extra test --extra dev --output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra litert --extra local --output-file requirements/local.txt
+	$(LOCK) pyproject.toml --extra litert --extra local --extra train --extra test --extra dev --output-file requirements/dev.txt
 	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in

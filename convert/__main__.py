@@ -11,10 +11,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is impor
 import keras
 import numpy as np
 
-from convert import quantize, verify
+from convert import calibrate, quantize, verify
 from serve import model_file
 from serve.preprocess import Pixels
-from train import data, metadata
+from train import data, evaluate, metadata
 
 
 class ConversionError(RuntimeError):
@@ -66,18 +66,23 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     model = keras.models.load_model(args.model)
     source = data.Source(args.data_dir)
     size = model.input_shape[1]
-    calibration = _calibration(
+    representative = _representative(
         data.load_split(source, "train", size, args.cache_dir), args.calibration_photos, args.seed
     )
+    validation = data.load_split(source, "validation", size, args.cache_dir)
+    temperature = calibrate.temperature(validation.labels, evaluate.predict(model, validation))
+    calibrate.fold(model, temperature)
+    print(f"temperature {temperature:.3f}, fitted on the {len(validation)} photos of the validation split")
     known = metadata.read(args.model.parent)
     details = {
         "input": {"height": model.input_shape[1], "width": model.input_shape[2], "channels": "RGB", "range": [0, 255]},
         "quantization": args.quantize,
+        "temperature": temperature,
         "data": known.get("data", {}),
         "training": known.get("models", {}).get(model.name, {}),
     }
     content = model_file.pack(
-        quantize.convert(model, args.quantize, calibration), source.labels, source.labels[1], details
+        quantize.convert(model, args.quantize, representative), source.labels, source.labels[1], details
     )
     args.output.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place: one rename puts it there.
@@ -92,9 +97,10 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     converted = {
         "version": model_file.read(args.output).version,
         "bytes": args.output.stat().st_size,
-        "calibration": {"photos": len(calibration), "split": "train", "seed": args.seed}
+        "calibration": {"photos": len(representative), "split": "train", "seed": args.seed}
         if args.quantize == "int8"
         else None,
+        "temperature": temperature,
         "runtimes": results,
     }
     known.setdefault("conversions", {})[args.quantize] = converted
@@ -119,7 +125,7 @@ def _verify(args: argparse.Namespace, candidate: Path, split: verify.EncodedSpli
     return results
 
 
-def _calibration(photos: data.Photos, count: int, seed: int) -> Pixels:
+def _representative(photos: data.Photos, count: int, seed: int) -> Pixels:
     chosen = np.random.default_rng(seed).choice(len(photos), min(count, len(photos)), replace=False)
     return np.asarray(photos.images[np.sort(chosen)])
 

@@ -9,6 +9,7 @@ import pytest
 from convert import __main__ as convert_cli
 from serve.settings import Settings
 from train import __main__ as train_cli
+from train import check
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_every_link_into_the_project_leads_somewhere(readme: str, root: Path) ->
 
 
 def test_every_flag_named_exists(readme: str) -> None:
-    known = train_cli.parser().format_help() + convert_cli.parser().format_help()
+    known = train_cli.parser().format_help() + convert_cli.parser().format_help() + check.parser().format_help()
     commands = " ".join(re.findall(r"python -m (?:train|convert)[^`]*", readme))
     assert [flag for flag in re.findall(r"--[a-z-]+", commands) if flag not in known] == []
 

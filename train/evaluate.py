@@ -1,6 +1,7 @@
 """How good predictions are."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,8 +22,8 @@ def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, An
         probabilities: P(label 1), (photos,).
 
     Returns:
-        `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `photos`, and `confusion`, as
-        [true label][predicted label].
+        `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `ece` (see `reliability`), `photos`,
+        and `confusion`, as [true label][predicted label].
     """
     truth = np.asarray(labels)
     positive = np.asarray(probabilities, np.float64)
@@ -33,9 +34,54 @@ def metrics(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, An
         "accuracy_interval": list(wilson_interval(correct, len(truth))),
         "auc": float(roc_auc_score(truth, positive)),
         "log_loss": float(log_loss(truth, np.clip(positive, 1e-7, 1 - 1e-7))),
+        "ece": expected_calibration_error(truth, positive),
         "confusion": confusion_matrix(truth, predicted, labels=[0, 1]).tolist(),
         "photos": len(truth),
     }
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Photos whose probabilities are alike: how many, what was said of them on average, and what was so."""
+
+    photos: int
+    probability: float
+    share: float
+
+
+def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> list[Bin]:
+    """Probabilities beside the share of label 1 among the photos that got them; empty bins are left out.
+
+    Args:
+        labels: 0 or 1, (photos,).
+        probabilities: P(label 1), (photos,).
+        bins: of equal width, over 0-1.
+    """
+    truth, positive = np.asarray(labels), np.asarray(probabilities, np.float64)
+    place = np.minimum((positive * bins).astype(int), bins - 1)
+    chosen = [place == number for number in range(bins)]
+    return [Bin(int(one.sum()), float(positive[one].mean()), float(truth[one].mean())) for one in chosen if one.any()]
+
+
+def expected_calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
+    """How far probabilities are from what is so, on average over photos (Naeini et al. 2015, 15 bins)."""
+    bins = reliability(labels, probabilities)
+    return sum(one.photos * abs(one.probability - one.share) for one in bins) / sum(one.photos for one in bins)
+
+
+def operating_point(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float) -> dict[str, float]:
+    """Precision and recall of both labels where label 1 is said from `threshold` on; precision 1 of what is never said.
+
+    Returns:
+        `threshold`, `precision_positive`, `recall_positive`, `precision_negative`, `recall_negative`.
+    """
+    truth, said = np.asarray(labels) == 1, np.asarray(probabilities) >= threshold
+    result = {"threshold": threshold}
+    for name, actual, predicted in (("positive", truth, said), ("negative", ~truth, ~said)):
+        both = int((actual & predicted).sum())
+        result[f"precision_{name}"] = both / int(predicted.sum()) if predicted.any() else 1.0
+        result[f"recall_{name}"] = both / int(actual.sum())
+    return result
 
 
 def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:

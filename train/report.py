@@ -1,10 +1,11 @@
-"""python -m train.report: the result tables of the README, from models/metadata.json, so that no figure is typed."""
+"""python -m train.report: the README's result tables, the model card and its plots, so that no figure is typed."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-from train import metadata
+from train import card, check, data, metadata, plots
 
 BEGIN: Final = "<!-- results: written by `python -m train.report` -->"
 END: Final = "<!-- end of results -->"
@@ -65,10 +66,31 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n{tables(known)}\n{END}{after}"
 
 
+def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
+    """The plots of the card, into `models_dir`/plots."""
+    test, labels = evaluation["test"], known["data"]["labels"]
+    histories = {
+        name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in ("baseline", "mobilenetv2")
+    }
+    figures = {
+        "roc": plots.roc(test, labels[1]),
+        "reliability": plots.reliability(test, labels[1]),
+        "confusion": plots.confusion(test, labels),
+        "curves": plots.curves(histories),
+        "mistakes": plots.mistakes(test, source, labels[1]),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, models_dir / "plots" / f"{name}.png")
+
+
 def main(readme: Path = Path("README.md"), models_dir: Path = Path("models")) -> int:
-    """Bring the README up to date; returns the exit status."""
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), metadata.read(models_dir)), encoding="utf-8")
-    print(f"{readme} has the figures of {models_dir / metadata.FILE}")
+    """Bring the README, the model card and its plots up to date; returns the exit status."""
+    known = metadata.read(models_dir)
+    evaluation = json.loads((models_dir / check.FILE).read_text())
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), known), encoding="utf-8")
+    (models_dir / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
+    draw(known, evaluation, models_dir, data.Source())
+    print(f"{readme}, {models_dir / 'README.md'} and its plots have the figures of {models_dir / metadata.FILE}")
     return 0
 
 

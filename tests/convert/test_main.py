@@ -89,11 +89,11 @@ def test_missing_data_is_an_error_that_says_what_to_do(
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_calibration_photos_come_from_the_training_split_and_are_always_the_same() -> None:
+def test_representative_photos_come_from_the_training_split_and_are_always_the_same() -> None:
     images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
     photos = data.Photos(images, np.zeros(50, np.int64), [], {})
-    one, two, other = (cli._calibration(photos, 10, seed) for seed in (1, 1, 2))
+    one, two, other = (cli._representative(photos, 10, seed) for seed in (1, 1, 2))
     assert len(one) == 10
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
-    assert len(cli._calibration(photos, 99, 1)) == 50
+    assert len(cli._representative(photos, 99, 1)) == 50

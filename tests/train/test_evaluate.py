@@ -32,3 +32,25 @@ def test_summary_names_both_labels_and_all_four_counts() -> None:
     text = evaluate.summary("model", result, ("cat", "dog"))
     assert "true cat: 1 as cat, 1 as dog" in text
     assert "true dog: 0 as cat, 1 as dog" in text
+
+
+def test_calibration_error_of_a_case_worked_by_hand() -> None:
+    # Ten photos in the bin around 0.5, of which 8 are positive, and ten at 0.9, of which 9 are.
+    labels, probabilities = [1] * 8 + [0] * 2 + [1] * 9 + [0], [0.5] * 10 + [0.9] * 10
+    assert evaluate.expected_calibration_error(labels, probabilities) == pytest.approx((0.3 + 0.0) / 2)
+    low, high = evaluate.reliability(labels, probabilities)
+    assert (low.photos, low.probability, low.share) == (10, 0.5, 0.8)
+    assert (high.photos, high.share) == (10, 0.9)
+
+
+def test_certainty_that_is_right_is_calibrated() -> None:
+    assert evaluate.expected_calibration_error([0, 1, 1], [0.0, 1.0, 1.0]) == 0
+
+
+def test_precision_and_recall_of_both_labels() -> None:
+    point = evaluate.operating_point([0, 0, 0, 1, 1], [0.1, 0.2, 0.8, 0.4, 0.9], 0.5)
+    assert point["precision_positive"] == 1 / 2
+    assert point["recall_positive"] == 1 / 2
+    assert point["precision_negative"] == 2 / 3
+    assert point["recall_negative"] == 2 / 3
+    assert evaluate.operating_point([0, 1], [0.1, 0.2], 0.5)["precision_positive"] == 1.0

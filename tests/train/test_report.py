@@ -1,15 +1,30 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from serve import model_file
-from train import metadata, report
+from train import card, check, metadata, report
 
 
 def test_the_readme_has_the_figures_of_metadata(root: Path) -> None:
     text = (root / "README.md").read_text(encoding="utf-8")
     assert report.with_tables(text, metadata.read(root / "models")) == text
+
+
+def test_the_card_has_the_figures_of_metadata_and_evaluation(root: Path) -> None:
+    evaluation = json.loads((root / "models" / check.FILE).read_text())
+    text = (root / "models" / "README.md").read_text(encoding="utf-8")
+    assert card.card(metadata.read(root / "models"), evaluation) == text
+    plots = re.findall(r"\]\((plots/[^)]+)\)", text)
+    assert plots
+    assert [plot for plot in plots if not (root / "models" / plot).is_file()] == []
+
+
+def test_what_was_checked_is_what_is_shipped(root: Path) -> None:
+    evaluation = json.loads((root / "models" / check.FILE).read_text())
+    assert evaluation["model_version"] == model_file.read(root / "models" / "cats_dogs.tflite").version
 
 
 @pytest.mark.parametrize(("mode", "file"), [("int8", "cats_dogs.tflite"), ("float16", "cats_dogs.float16.tflite")])

@@ -1,0 +1,170 @@
+"""models/README.md, the model card: text around figures that were measured (Mitchell et al. 2019, arXiv:1810.03993)."""
+
+from typing import Any, Final
+
+from train import check, evaluate
+
+_THRESHOLDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def card(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """The card, as Markdown.
+
+    Args:
+        known: what `models/metadata.json` holds.
+        evaluation: what `models/evaluation.json` holds.
+
+    Raises:
+        KeyError: a figure is missing: train, convert or check first.
+    """
+    parts = (_head(known, evaluation), _bars(known, evaluation), _points(known, evaluation), _recipe(known))
+    return "\n".join([*parts, _plots(), _robustness(evaluation), _limits(known, evaluation)])
+
+
+def percent(share: float) -> str:
+    """Two decimals: a photo of 2,100 is 0.05 points."""
+    return f"{share:.2%}"
+
+
+def _interval(metrics: dict[str, Any]) -> str:
+    low, high = metrics["accuracy_interval"]
+    return f"{percent(low)} to {percent(high)}"
+
+
+def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    model, shipped = known["models"]["mobilenetv2"], known["conversions"]["int8"]
+    labels = " or ".join(known["data"]["labels"])
+    size = model["input_size"]
+    return f"""# Model card: {labels}
+
+Written by `python -m train.report` from `metadata.json` and `evaluation.json`: no figure here is typed.
+
+| | |
+|---|---|
+| file | `cats_dogs.tflite`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
+| network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
+| takes | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), made by `serve.preprocess`: the photo squeezed to a square |
+| answers | P({known["data"]["positive_class"]}), float32, 0-1 |
+| meant for | telling photos of {labels} apart, one animal a photo, as people take them |
+| not meant for | anything else: the set is closed, and a photo of neither gets one of the two labels all the same |
+"""
+
+
+def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    lines = [
+        "## What is promised, and what was measured",
+        "",
+        (
+            "`python -m train.check --photos FOLDER` runs the shipped file from file bytes through `serve.Classifier` "
+            f"({evaluation['runtime']}) and fails if one does not hold. Accuracies with their 95% intervals (Wilson)."
+        ),
+        "",
+        "| | measured | bar | |",
+        "|---|---|---|---|",
+    ]
+    intervals = {"test accuracy": "test", "accuracy on photos from elsewhere": "elsewhere"}
+    for name, figure in check.measured(evaluation, known).items():
+        shown = percent(figure) if "accuracy" in name else f"{figure:.4f}"
+        if name in intervals:
+            metrics = evaluation[intervals[name]]["metrics"]
+            shown += f" ({_interval(metrics)}; {metrics['photos']:,} photos)"
+        kind, bar = check.BARS[name]
+        verdict = "holds" if check.holds(name, figure) else "**missed**"
+        lines.append(f"| {name} | {shown} | {kind} {percent(bar) if 'accuracy' in name else bar} | {verdict} |")
+    return "\n".join([*lines, ""])
+
+
+def _points(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    test, (negative, positive) = evaluation["test"], known["data"]["labels"]
+    lines = [
+        "## Where to draw the line",
+        "",
+        (
+            f"The label is {positive} from P({positive}) = 0.5 on. Whoever minds one mistake more than the other reads "
+            "the probability and draws the line elsewhere; on the test split:"
+        ),
+        "",
+        f"| {positive} from | precision {positive} | recall {positive} | precision {negative} | recall {negative} |",
+        "|---|---|---|---|---|",
+    ]
+    for threshold in _THRESHOLDS:
+        point = evaluate.operating_point(test["labels"], test["probabilities"], threshold)
+        figures = (point[f"{what}_{which}"] for which in ("positive", "negative") for what in ("precision", "recall"))
+        lines.append(f"| {threshold} | {' | '.join(map(percent, figures))} |")
+    return "\n".join([*lines, ""])
+
+
+def _recipe(known: dict[str, Any]) -> str:
+    model, test, data = known["models"]["mobilenetv2"], known["models"]["mobilenetv2"]["test"], known["data"]
+    counts = data["photos"]
+    phases = [
+        f"- {phase['name']}: {model['epochs_run'][phase['name']]} epochs, AdamW, peak rate {phase['learning_rate']:g} "
+        f"with warm-up and cosine decay, label smoothing {phase['label_smoothing']:g}; "
+        f"{model['phase_seconds'][phase['name']] / 60:.0f} minutes on two cores; "
+        f"{percent(test[phase['name']]['accuracy'])} on the test split in Keras"
+        for phase in model["phases"]
+    ]
+    temperature = known["conversions"]["int8"]["temperature"]
+    return "\n".join(
+        [
+            "## Data and recipe",
+            "",
+            (
+                f"{data['name']} {data['version']} of TensorFlow Datasets: {counts['train']:,} photos to train on, "
+                f"{counts['validation']:,} to choose and calibrate by, {counts['test']:,} to test on, "
+                f"{data['skipped']} undecodable. The backbone starts from ImageNet's weights (`{model['weights']}`)."
+            ),
+            "",
+            *phases,
+            "",
+            (
+                f"`python -m train` does this (seed {model['seed']}, batches of {model['batch_size']}; augmentation: "
+                "see `train/data.py`), `python -m convert` the rest: a temperature fitted on the validation split "
+                f"({temperature:.3f}) is folded into the last layer, then int8 with ranges from "
+                f"{known['conversions']['int8']['calibration']['photos']} photos of the training split."
+            ),
+            "",
+            (
+                "Licences: the ImageNet weights of Keras are under Apache-2.0, this model is under MIT. The photos are "
+                "those of the Asirra set (Elson et al. 2007), which Microsoft offers for download."
+            ),
+            "",
+        ]
+    )
+
+
+def _plots() -> str:
+    names = {
+        "roc": "ROC curve", "reliability": "Reliability diagram", "confusion": "Confusion matrix",
+        "curves": "Accuracy while training", "mistakes": "The worst mistakes",
+    }  # fmt: skip
+    return "\n".join(["## Plots", "", *(f"![{title}](plots/{name}.png)" for name, title in names.items()), ""])
+
+
+def _robustness(evaluation: dict[str, Any]) -> str:
+    whole = evaluation["test"]["metrics"]
+    lines = [
+        "## When photos are worse",
+        "",
+        "The test split again, each photo spoiled before it is sent:",
+        "",
+        "| | accuracy (95% interval) | AUC |",
+        "|---|---|---|",
+        f"| as it is | {percent(whole['accuracy'])} ({_interval(whole)}) | {whole['auc']:.4f} |",
+    ]
+    for name, metrics in evaluation["robustness"].items():
+        lines.append(f"| {name} | {percent(metrics['accuracy'])} ({_interval(metrics)}) | {metrics['auc']:.4f} |")
+    return "\n".join([*lines, ""])
+
+
+def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    hardest, metrics = min(evaluation["robustness"].items(), key=lambda item: item[1]["accuracy"])
+    negative, positive = known["data"]["labels"]
+    return f"""## Known limits
+
+- Closed set: a horse, a face or a wall gets {negative} or {positive}, often with a probability near 0 or 1.
+- One animal is expected. With both in the photo, either answer may come.
+- Photos are squeezed to a square: an animal small in a wide photo has few pixels left.
+- Of the changes above it stands this one worst: {hardest} ({percent(metrics["accuracy"])}).
+- The test photos come from the same place as the training photos; the photos from elsewhere tell more about yours.
+"""
