@@ -4,10 +4,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from serve import telemetry
+from serve import page, telemetry
 from serve.classifier import Classifier, Prediction
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
 from serve.fetch import Fetcher, FetchPolicy
@@ -43,6 +44,7 @@ class App:
         self.classifier = Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
         self._fetcher = fetcher or Fetcher(fetch_policy(settings))
         self._routes: dict[str, dict[str, Callable[[Request, Invocation, telemetry.Record], Response]]] = {
+            "/": {"GET": self._page},
             "/health": {"GET": self._health},
             "/openapi.json": {"GET": self._openapi},
             "/predict": {"POST": self._predict},
@@ -106,7 +108,23 @@ class App:
 
     def _health(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         description = self.classifier.description
-        return _json_response({"status": "ok", "model_version": description.version, "labels": description.labels})
+        return _json_response(
+            {
+                "status": "ok",
+                "model_version": description.version,
+                "labels": description.labels,
+                "positive_class": description.positive_class,
+            }
+        )
+
+    def _page(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        return self._page_response
+
+    @cached_property
+    def _page_response(self) -> Response:
+        """Made when the first browser asks: a cold start does not pay for it."""
+        html = page.PAGE_FILE.read_text(encoding="utf-8")
+        return Response(200, page.headers(html), html)
 
     def _openapi(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         return Response(200, {"content-type": JSON}, OPENAPI_FILE.read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -88,3 +89,21 @@ def _invoke(port: int, event: Any) -> Any:
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(event).encode()), timeout=60) as response:
         return json.load(response)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Debian's build of Chromium. CI installs it where it may, and fails where it is missing all the same."""
+    in_ci = os.environ.get("CI", "").lower() == "true"
+    if in_ci and not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in ("update", "--yes --no-install-recommends install chromium"):
+            subprocess.run(
+                ["apt-get", "--quiet", *command.split()], env=environment, check=True, capture_output=True, timeout=500
+            )
+    if found := shutil.which("chromium"):
+        return found
+    reason = "NOT TESTED: the page, which needs a `chromium` command (Debian: apt-get install chromium)"
+    if in_ci:
+        pytest.fail(reason)
+    pytest.skip(reason)

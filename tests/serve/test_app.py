@@ -1,7 +1,9 @@
 """Requests in, responses out: routes, forms, problems, and what the contract says of them."""
 
 import base64
+import hashlib
 import json
+import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -54,7 +56,31 @@ def test_what_another_server_says_is_not_passed_on(app: App, photo_server: str) 
 def test_health_names_the_model(app: App) -> None:
     _, answer = ask(app, "GET", "/health")
     version = app.classifier.description.version
-    assert answer == {"status": "ok", "model_version": version, "labels": ["cat", "dog"]}
+    assert answer == {"status": "ok", "model_version": version, "labels": ["cat", "dog"], "positive_class": "dog"}
+
+
+def test_the_page_runs_what_it_holds_and_nothing_else(app: App) -> None:
+    response = app.respond(Request("GET", "/"), from_context(None))
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(entry.split(" ", 1) for entry in response.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert policy["connect-src"] == "'self'"
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", response.body, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert policy[f"{tag}-src"] == f"'sha256-{digest}'"
+    assert not re.findall(r"""\s(?:style|on\w+)=["']""", response.body)  # the policy would drop these
+    hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.[a-z]+)", response.body))
+    assert hosts == {"www.w3.org"}  # the name of SVG's namespace
+    assert len(response.body) < 40_000
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_is_read_when_it_is_asked_for_and_not_before(model_path: Path) -> None:
+    app = App(Settings(model_path=model_path))
+    assert "_page_response" not in vars(app)
+    first = app.respond(Request("GET", "/"), from_context(None))
+    assert app.respond(Request("GET", "/"), from_context(None)).body is first.body
 
 
 def test_head_has_the_headers_of_get_and_no_body(app: App) -> None:
@@ -76,7 +102,7 @@ def test_other_methods_are_told_which_are_allowed(app: App, method: str, path: s
     assert (response.status, response.headers["allow"]) == (status, allow)
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/predict/more", "", "/../health"])
+@pytest.mark.parametrize("path", ["/nothing", "/predict/more", "/../health", "/page.html"])
 def test_there_is_nothing_elsewhere(app: App, path: str) -> None:
     assert ask(app, "GET", path)[0].status == 404
 

@@ -1,0 +1,537 @@
+"""The page in a real Chromium, against a real service; nothing leaves loopback.
+
+SCREENSHOTS=docs makes the pictures of the README anew.
+"""
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from PIL import Image, ImageCms, ImageOps
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    FilePayload,
+    Locator,
+    Page,
+    Playwright,
+    Response,
+    Route,
+    expect,
+    sync_playwright,
+)
+
+from serve.classifier import Classifier
+from tests.conftest import ROOT
+from tests.local_service import LocalService, local_service, may_fetch_from
+
+CAT = ROOT / "examples" / "cat.jpg"
+SHARED_PHOTOS = ROOT.parent / "shared" / "photos"
+
+# No word to anybody but the service; a camera that shows a test picture, and may be used unasked.
+CHROMIUM_ARGUMENTS = (
+    "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-gpu",
+    "--disable-quic", "--disable-sync", "--no-first-run", "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)  # fmt: skip
+
+# 320 CSS pixels: the narrowest that WCAG 2.2, 1.4.10, asks for.
+NARROW = {"width": 320, "height": 640}
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
+    arguments = [*CHROMIUM_ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def service(photo_server: str) -> Iterator[LocalService]:
+    with local_service(**may_fetch_from(photo_server)) as running:
+        yield running
+
+
+class Visit:
+    """A page that is open, and whatever went wrong in it."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page = context.new_page()
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.page.goto(url)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # An answer other than 2xx, or none: Chromium itself says so, whatever the page makes of it.
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(message.text)
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, service: LocalService) -> Iterator[Open]:
+    """Opens the page; in the end nothing must have been complained of, and no other host asked."""
+    visits: list[Visit] = []
+    contexts: list[BrowserContext] = []
+
+    def open_it(at: LocalService = service, **options: Any) -> Page:
+        context = browser.new_context(**options)
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        visits.append(Visit(context, at.url))
+        return visits[-1].page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    for visit in visits:
+        assert visit.complaints == []
+        assert all(not host or host.startswith("127.0.0.1:") for host in visit.hosts), visit.hosts
+
+
+@pytest.fixture
+def page(open_page: Open) -> Page:
+    return open_page()
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.locator(".card").filter(has=page.get_by_role("heading", name=name))
+
+
+def settled(page: Page, count: int) -> None:
+    expect(page.locator(".card[aria-busy=false]")).to_have_count(count, timeout=30_000)
+
+
+def probability(shown: Locator) -> float:
+    return float(shown.get_by_role("meter").get_attribute("aria-valuenow") or "nan")
+
+
+def sent_bytes(response: Response) -> int:
+    """The length of the photo in a form, or a little more: of the form's own lines."""
+    return int(response.request.all_headers()["content-length"])
+
+
+def hand_over(page: Page, event: str, files: list[tuple[str, str, bytes]], text: str = "") -> None:
+    """Drop or paste files or text as a browser would: the event, with what it carries."""
+    page.evaluate(
+        """([event, files, text]) => {
+          const carried = new DataTransfer();
+          for (const [name, type, bytes] of files) {
+            carried.items.add(new File([new Uint8Array(bytes)], name, { type }));
+          }
+          if (text) carried.setData("text/plain", text);
+          const [Kind, key] = event === "drop" ? [DragEvent, "dataTransfer"] : [ClipboardEvent, "clipboardData"];
+          const target = document.querySelector(event === "drop" ? "footer" : "body");
+          target.dispatchEvent(new Kind(event, { [key]: carried, bubbles: true, cancelable: true }));
+        }""",
+        [event, [[name, kind, list(content)] for name, kind, content in files], text],
+    )
+
+
+# ---- The ways in -----------------------------------------------------------------------------------------------------
+
+
+def test_a_chosen_photo_gets_its_answer_with_all_that_is_known_of_it(page: Page, cat_jpeg: bytes) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cat or dog?")
+    expect(page.locator("#closed")).to_contain_text("“cat” and “dog”. Whatever a photo shows, it gets one of the two")
+    with page.expect_file_chooser() as chooser, page.expect_response("**/predict") as answered:
+        page.get_by_role("button", name="Choose photos").click()
+        chooser.value.set_files(CAT)
+    answer = answered.value.json()
+    settled(page, 1)
+    shown = card(page, "cat.jpg")
+    expect(shown.locator(".label")).to_have_text(answer["label"])
+    assert probability(shown) == answer["probability"]
+    expect(shown.locator(".number")).to_have_text(f"P(dog) {answer['probability']:.1%}")
+    expect(shown.locator("code")).to_have_text(answer["model_version"])
+    assert shown.locator("dt").all_inner_texts() == ["In all", "Round trip", "Decode", "Inference"]
+    assert all(re.fullmatch(r"[\d.]+ ms", text) for text in shown.locator("dd").all_inner_texts())
+    assert shown.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 451
+    expect(page.get_by_role("status")).to_contain_text("cat.jpg: cat. Probability of dog:")
+    # It was small enough: it went as it was.
+    assert 0 <= sent_bytes(answered.value) - len(cat_jpeg) < 300
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_dropped_or_pasted_photo(page: Page, cat_jpeg: bytes, event: str) -> None:
+    hand_over(page, event, [("mine.jpg", "image/jpeg", cat_jpeg)])
+    settled(page, 1)
+    expect(card(page, "mine.jpg").locator(".label")).to_have_text("cat")
+
+
+def test_an_address_is_typed_pasted_or_dropped(page: Page, photo_server: str) -> None:
+    field = page.get_by_label("Or give the address of a photo on the web")
+    field.fill(f"{photo_server}/cat.jpg?typed")
+    page.get_by_role("button", name="Classify").click()
+    settled(page, 1)
+    expect(field).to_have_value("")
+    hand_over(page, "paste", [], f"{photo_server}/cat.jpg?pasted")
+    settled(page, 2)
+    hand_over(page, "drop", [], f"{photo_server}/cat.jpg?dropped")
+    settled(page, 3)
+    expect(page.locator(".label")).to_have_text(["cat"] * 3)
+    shown = page.locator(".card").first
+    assert "Fetch" in shown.locator("dt").all_inner_texts()
+    link = shown.get_by_role("link")
+    expect(link).to_have_attribute("href", f"{photo_server}/cat.jpg?dropped")
+    expect(link).to_have_attribute("rel", "noopener noreferrer")
+
+
+@pytest.mark.parametrize("address", ["", "cat.jpg", "javascript:alert(1)", "file:///etc/passwd"])
+def test_what_is_no_address_is_told_at_once(page: Page, address: str) -> None:
+    field = page.get_by_label("Or give the address")
+    field.fill(address)
+    field.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("http:// or https://")
+    expect(field).to_be_focused()
+    expect(page.locator(".card")).to_have_count(0)
+
+
+def test_a_photo_from_the_camera(page: Page) -> None:
+    page.get_by_role("button", name="Use the camera").click()
+    dialog = page.get_by_role("dialog", name="Take a photo")
+    take = dialog.get_by_role("button", name="Take the photo")
+    expect(take).to_be_focused()
+    assert page.locator("video").evaluate("video => video.videoWidth") > 0
+    take.click()
+    expect(dialog).to_be_hidden()
+    settled(page, 1)
+    expect(card(page, "Camera").locator(".label")).to_have_text(re.compile("cat|dog"))
+    assert page.locator("video").evaluate("video => video.srcObject") is None
+
+
+def test_a_camera_that_may_not_be_used(page: Page) -> None:
+    refuse = "async () => { throw new DOMException('', 'NotAllowedError') }"
+    page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = {refuse} }}")
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("may not use the camera")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+
+
+def test_a_phone_opens_its_own_camera(open_page: Open) -> None:
+    page = open_page(has_touch=True, is_mobile=True, viewport=NARROW)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Use the camera").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+
+
+# ---- What can go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_file_is_told_in_plain_words(page: Page) -> None:
+    page.set_input_files("#files", [ROOT / "LICENSE", ROOT / "models" / "metadata.json"])
+    settled(page, 2)
+    for name in ("LICENSE", "metadata.json"):
+        shown = card(page, name)
+        expect(shown.locator(".wrong")).to_have_text(
+            "The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these."
+        )
+        expect(shown.get_by_role("button", name="again")).to_have_count(0)
+
+
+def test_a_huge_file_is_refused_in_plain_words(page: Page, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.jpg"
+    huge.write_bytes(bytes(40_000_000))
+    page.set_input_files("#files", huge)  # by its path: the bytes themselves take the driver most of a minute
+    settled(page, 1)
+    expect(card(page, "huge.jpg").locator(".wrong")).to_contain_text("send a smaller one")
+
+
+def test_an_address_that_leads_nowhere(page: Page, photo_server: str) -> None:
+    field = page.get_by_label("Or give the address")
+    for address in (f"{photo_server}/missing.jpg", "http://192.168.0.1/cat.jpg"):
+        field.fill(address)
+        field.press("Enter")
+    settled(page, 2)
+    expect(card(page, "missing.jpg").locator(".wrong")).to_contain_text("did not answer with the image")
+    expect(card(page, "missing.jpg").get_by_role("button", name="Try missing.jpg again")).to_be_visible()
+    expect(page.locator(".card").first.locator(".wrong")).to_contain_text("not one that this service fetches from")
+
+
+def test_the_server_goes_away_and_comes_back(open_page: Open, photo_server: str) -> None:
+    with local_service(**may_fetch_from(photo_server)) as service:
+        page = open_page(at=service)
+        page.set_input_files("#files", CAT)
+        settled(page, 1)
+        service.stop()
+        page.set_input_files("#files", [CAT, CAT])
+        settled(page, 3)
+        expect(page.locator(".wrong:visible")).to_have_text(["The service does not answer."] * 2)
+        expect(page.locator("#gone")).to_be_visible()
+        page.get_by_role("button", name="Try again", exact=True).click()
+        expect(page.get_by_role("status")).to_contain_text("Still no answer.")
+        service.start()
+        page.locator(".card").first.get_by_role("button", name="Try cat.jpg again").click()
+        expect(page.locator(".label:visible")).to_have_count(2)
+        expect(page.locator("#gone")).to_be_hidden()
+        page.locator(".wrong:visible").locator("..").get_by_role("button").click()
+        expect(page.locator(".label:visible")).to_have_text(["cat"] * 3)
+
+
+def test_a_page_that_opens_before_its_server_finds_it_later(open_page: Open, photo_server: str) -> None:
+    with local_service(**may_fetch_from(photo_server)) as service:
+        page = open_page(at=service)
+        service.stop()
+        page.set_input_files("#files", [CAT, CAT])
+        settled(page, 2)
+        service.start()
+        page.locator("#gone").get_by_role("button").click()
+        expect(page.locator("#gone")).to_be_hidden()
+        expect(page.locator(".label:visible")).to_have_text(["cat"] * 2)
+
+
+def test_answers_that_are_not_the_services_own(page: Page) -> None:
+    """API Gateway's, or a proxy's."""
+    told = {413: "too large to be sent", 403: "does not take photos", 429: "busy", 500: "status 500"}
+    for status, words in told.items():
+        page.route("**/predict", answer_with(status))
+        page.set_input_files("#files", CAT)
+        expect(page.locator(".card").first.locator(".wrong")).to_contain_text(words)
+        page.unroute("**/predict")
+
+
+def answer_with(status: int) -> Callable[[Route], None]:
+    return lambda route: route.fulfill(status=status, body='{"message": "No"}')
+
+
+def hold(held: list[Route], route: Route) -> None:
+    """Leave a request without an answer, for now."""
+    held.append(route)
+
+
+# ---- Many photos -----------------------------------------------------------------------------------------------------
+
+
+def test_ten_at_once_go_four_at_a_time_and_show_how_far_they_are(page: Page, cat_jpeg: bytes) -> None:
+    held: list[Route] = []
+    page.route("**/predict", partial(hold, held))
+    hand_over(page, "drop", [(f"photo-{number}.jpg", "image/jpeg", cat_jpeg) for number in range(9)])
+    page.set_input_files("#files", ROOT / "LICENSE")
+    progress = page.get_by_role("progressbar", name="Photos done")
+    expect(page.locator("#count")).to_have_text("0 of 10 done")
+    expect(page.locator(".wait").filter(has_text="Looking")).to_have_count(4)
+    for done in range(1, 10):
+        while not held:
+            page.wait_for_timeout(10)
+        held.pop(0).continue_()
+        expect(page.locator("#count")).to_have_text(f"{done} of 10 done")
+        assert progress.evaluate("bar => [bar.value, bar.max]") == [done, 10]
+        assert len(held) <= 4
+    while not held:
+        page.wait_for_timeout(10)
+    held.pop().continue_()
+    settled(page, 10)
+    expect(progress).to_be_hidden()
+    expect(page.locator(".label:visible")).to_have_text(["cat"] * 9)
+    expect(page.locator(".wrong:visible")).to_have_count(1)
+    page.get_by_role("button", name="Remove photo-3.jpg").click()
+    expect(page.locator(".card")).to_have_count(9)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#results")).to_be_hidden()
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+
+
+# ---- Photos are made smaller, the answer stays -----------------------------------------------------------------------
+
+
+def large_photos(folder: Path) -> list[Path]:
+    """Photos as cameras make them, 12 megapixels and more: upright and lying, plain, in color profiles, transparent."""
+    skimage_data = pytest.importorskip("skimage.data", reason="photos of scikit-image's wheel: the dev environment")
+    sources = [Image.open(CAT), Image.fromarray(skimage_data.astronaut()), Image.fromarray(skimage_data.coffee())]
+    if SHARED_PHOTOS.is_dir():
+        sources += [
+            Image.open(path) for kind in ("cat", "dog") for path in sorted((SHARED_PHOTOS / kind).glob("*"))[:6]
+        ]
+    made = []
+    for number, source in enumerate(sources):
+        photo = source.convert("RGB")
+        photo = photo.resize((4032, 4032 * photo.height // photo.width), Image.Resampling.BICUBIC)
+        exif = Image.Exif()
+        exif[0x0112] = (1, 6, 3, 8)[number % 4]  # EXIF's orientation: upright, or turned by a quarter each
+        made.append(folder / f"large-{number}.jpg")
+        photo.save(made[-1], quality=93, exif=exif, icc_profile=wide_gamut() if number % 3 == 1 else None)
+    transparent = Image.open(CAT).convert("RGBA").resize((2400, 1600))
+    transparent.putalpha(Image.radial_gradient("L").resize(transparent.size))
+    transparent.save(folder / "large.png")
+    return [*made, folder / "large.png"]
+
+
+def wide_gamut() -> bytes:
+    """A color profile that is not sRGB's: were it interpreted, every color would change."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+
+
+def test_a_large_photo_is_made_smaller_and_keeps_its_answer(page: Page, tmp_path: Path) -> None:
+    """Between two encodings of one photo an int8 network's probability moves a little; most where it is undecided."""
+    classifier = Classifier(ROOT / "models" / "cats_dogs.tflite")
+    moved = []
+    for path in large_photos(tmp_path):
+        before = classifier.classify(path.read_bytes()).probability
+        with page.expect_response("**/predict") as answered:
+            page.set_input_files("#files", path)
+        after = answered.value.json()["probability"]
+        assert sent_bytes(answered.value) < path.stat().st_size / 2
+        moved.append(abs(after - before))
+        assert moved[-1] < 0.02 + before * (1 - before), (path.name, before, after)
+        assert (after >= 0.5) == (before >= 0.5) or abs(before - 0.5) < 0.1, (path.name, before, after)
+        expect(page.locator(".card").first.locator(".fine")).to_contain_text("instead of")
+    assert sum(moved) / len(moved) < 0.05, moved
+    assert "Shrink" in page.locator(".card").first.locator("dt").all_inner_texts()
+
+
+def test_a_photo_that_is_small_or_that_the_browser_cannot_read_goes_as_it_is(page: Page, tmp_path: Path) -> None:
+    small, wide = tmp_path / "small.jpg", tmp_path / "wide.jpg"
+    Image.open(CAT).resize((1600, 1064)).save(small, quality=90)
+    Image.open(CAT).resize((6000, 700)).save(wide, quality=90)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff" + bytes(1_500_000))
+    for path in (small, wide, broken):
+        with page.expect_response("**/predict") as answered:
+            page.set_input_files("#files", path)
+        assert 0 <= sent_bytes(answered.value) - path.stat().st_size < 300
+    settled(page, 3)
+    expect(card(page, "broken.jpg").locator(".wrong")).to_contain_text("The image")
+
+
+# ---- For everybody ---------------------------------------------------------------------------------------------------
+
+
+def test_with_the_keyboard_alone(page: Page, photo_server: str) -> None:
+    expect(page.locator("#model code")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(CAT)
+    settled(page, 1)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Use the camera")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Take the photo")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Use the camera")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type(f"{photo_server}/cat.jpg")
+    page.keyboard.press("Enter")
+    settled(page, 2)
+    for name in ("Classify", "Clear"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name=name)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(".card").first.get_by_role("link")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.get_by_role("button", name="Remove cat.jpg")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+
+
+def test_nothing_is_wider_than_a_narrow_screen(open_page: Open, photo_server: str) -> None:
+    page = open_page(viewport=NARROW)
+    name = "a-very-long-name-without-any-place-to-break-" * 4 + ".jpg"
+    page.set_input_files("#files", {"name": name, "mimeType": "image/jpeg", "buffer": CAT.read_bytes()})
+    page.set_input_files("#files", ROOT / "LICENSE")
+    page.get_by_label("Or give the address").fill(f"{photo_server}/{'x' * 200}")
+    page.keyboard.press("Enter")
+    settled(page, 3)
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+    heights = [button.evaluate("button => button.offsetHeight") for button in page.get_by_role("button").all()]
+    assert min(heights) >= 36  # WCAG 2.2, 2.5.8, asks for 24; fingers want more
+
+
+def test_who_wants_less_motion_gets_none(open_page: Open) -> None:
+    page = open_page(reduced_motion="reduce")
+    page.set_input_files("#files", CAT)
+    settled(page, 1)
+    assert page.locator(".card").evaluate("card => getComputedStyle(card).animationDuration") == "0s"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(open_page: Open, photo_server: str, scheme: str) -> None:
+    page = open_page(color_scheme=scheme, reduced_motion="reduce")
+    expect(page.locator("#model code")).to_be_visible()
+    nothing_found(page)
+    page.set_input_files("#files", [CAT, ROOT / "LICENSE"])
+    page.get_by_label("Or give the address").fill("nonsense")
+    page.keyboard.press("Enter")
+    settled(page, 2)
+    nothing_found(page)
+    page.route("**/predict", partial(hold, []))
+    page.get_by_label("Or give the address").fill(f"{photo_server}/cat.jpg")
+    page.keyboard.press("Enter")
+    expect(page.locator(".card[aria-busy=true]")).to_have_count(1)
+    nothing_found(page)
+    page.unroute("**/predict")
+    page.route("**/predict", lambda route: route.abort())
+    page.set_input_files("#files", [CAT, CAT])
+    expect(page.locator("#gone")).to_be_visible()
+    expect(page.locator("#retry")).to_be_visible()
+    nothing_found(page)
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("button", name="Take the photo")).to_be_focused()
+    nothing_found(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_the_docs(open_page: Open, service: LocalService, scheme: str) -> None:
+    page = open_page(color_scheme=scheme)
+    page.goto(f"{service.url}/docs")
+    expect(page.get_by_role("heading", name="POST /predict")).to_be_visible()
+    nothing_found(page)
+
+
+def nothing_found(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    assert [json.dumps(violation)[:2000] for violation in found] == []
+
+
+# ---- Shown in the README ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_screenshot(open_page: Open, tmp_path: Path, scheme: str) -> None:
+    skimage_data = pytest.importorskip("skimage.data", reason="a photo of scikit-image's wheel: the dev environment")
+    folder = ROOT / os.environ["SCREENSHOTS"] if "SCREENSHOTS" in os.environ else tmp_path
+    mirrored = io.BytesIO()
+    ImageOps.mirror(Image.fromarray(skimage_data.chelsea())).save(mirrored, "JPEG", quality=92)
+    page = open_page(color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1080, "height": 1000})
+    steps: list[Path | FilePayload] = [
+        ROOT / "LICENSE",
+        {"name": "chelsea.jpg", "mimeType": "image/jpeg", "buffer": mirrored.getvalue()},
+        CAT,
+    ]
+    for number, step in enumerate(steps, 1):
+        page.set_input_files("#files", step)
+        settled(page, number)
+    page.evaluate("document.activeElement.blur()")
+    with Image.open(io.BytesIO(page.screenshot(full_page=True))) as picture:
+        # 256 colors are enough for it, and a third of the bytes.
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+            folder / f"page-{scheme}.png", optimize=True
+        )
+    assert (folder / f"page-{scheme}.png").stat().st_size < 200_000
