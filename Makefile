@@ -11,7 +11,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict serve test check audit format train convert build invoke api deploy lint-template lock clean
+.PHONY: predict serve screenshots test check audit format train convert build invoke api deploy lint-template lock clean
 .SECONDARY:
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
@@ -19,6 +19,9 @@ predict: .venv/serve/installed  ## classify a photo through the Lambda handler: 
 
 serve: .venv/local/installed  ## the service and its page on this machine: make serve PORT=8000
 	.venv/local/bin/uvicorn serve.local:app --port $(PORT)
+
+screenshots: .venv/dev/installed  ## docs/page-*.png anew
+	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot
 
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed
 	.venv/serve-test/bin/python -m pytest tests/serve -q

@@ -3,6 +3,7 @@
 Photos are decoded side by side and answered in their order. No more than one encoded photo a thread is in memory.
 """
 
+import importlib
 import math
 import os
 import sys
@@ -146,6 +147,10 @@ def classify_all(sources: Sequence[Source], app: App, jobs: int) -> Iterator[Out
 
     Whoever stops iterating does not wait for what is still under way.
     """
+    if any(is_url(source.name) for source in sources):
+        # Here, not in the threads: several that import urllib3 at once can find it half made.
+        for module in ("http.client", "ssl", "urllib3.connection"):
+            importlib.import_module(module)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="photo")
     pending: deque[Future[Outcome]] = deque()
     try:
