@@ -1,6 +1,7 @@
 """python -m convert: models/cats_dogs.keras in, models/cats_dogs.tflite out, if it is good enough."""
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import keras
 import numpy as np
 
 from convert import calibrate, quantize, verify
-from serve import model_file
+from serve import model_file, preprocess
+from serve.errors import ProblemError
 from serve.preprocess import Pixels
 from train import data, evaluate, metadata
 
@@ -66,9 +68,9 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     model = keras.models.load_model(args.model)
     source = data.Source(args.data_dir)
     size = model.input_shape[1]
-    representative = _representative(
-        data.load_split(source, "train", size, args.cache_dir), args.calibration_photos, args.seed
-    )
+    representative = None
+    if args.quantize == "int8":
+        representative = _representative(source, size, args.calibration_photos, args.seed)
     validation = data.load_split(source, "validation", size, args.cache_dir)
     temperature = calibrate.temperature(validation.labels, evaluate.predict(model, validation))
     calibrate.fold(model, temperature)
@@ -97,9 +99,9 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     converted = {
         "version": model_file.read(args.output).version,
         "bytes": args.output.stat().st_size,
-        "calibration": {"photos": len(representative), "split": "train", "seed": args.seed}
-        if args.quantize == "int8"
-        else None,
+        "calibration": None
+        if representative is None
+        else {"photos": len(representative), "split": "train", "seed": args.seed},
         "temperature": temperature,
         "runtimes": results,
     }
@@ -125,9 +127,16 @@ def _verify(args: argparse.Namespace, candidate: Path, split: verify.EncodedSpli
     return results
 
 
-def _representative(photos: data.Photos, count: int, seed: int) -> Pixels:
-    chosen = np.random.default_rng(seed).choice(len(photos), min(count, len(photos)), replace=False)
-    return np.asarray(photos.images[np.sort(chosen)])
+def _representative(source: data.Source, size: int, count: int, seed: int) -> Pixels:
+    """Photos of the training split as they are served, (photos, size, size, 3); undecodable ones are left out."""
+    total = len(source.bounds("train"))
+    chosen = set(np.random.default_rng(seed).choice(total, min(count, total), replace=False).tolist())
+    images = []
+    for place, photo in enumerate(source.read_split("train")):
+        if place in chosen:
+            with contextlib.suppress(ProblemError):  # training has named it
+                images.append(preprocess.decode(photo.data, size, size))
+    return np.array(images, np.uint8)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -34,12 +34,17 @@ def _event(arguments: Sequence[str]) -> Any:
     raise ValueError("one photo or one event is needed")
 
 
+def is_url(photo: str) -> bool:
+    """Whether an argument is a URL rather than a path."""
+    return photo.lower().startswith(("http://", "https://"))
+
+
 def event_for(photo: str) -> dict[str, str]:
     """The direct event that asks about a photo.
 
     Raises:
         OSError: the file cannot be read.
     """
-    if photo.lower().startswith(("http://", "https://")):
+    if is_url(photo):
         return {"url": photo}
     return {"image": base64.b64encode(Path(photo).read_bytes()).decode()}

@@ -53,6 +53,9 @@ MAX_URL_LENGTH: Final = 2048
 
 _log = logging.getLogger(__name__)
 
+# Threads that load urllib3 at the same time can find it half made: its modules import each other.
+_LOADING: Final = threading.Lock()
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
 _ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})  # RFC 9110, 8.4.1
@@ -271,9 +274,11 @@ class Fetcher:
     @contextmanager
     def _answered(self, target: "_Target", deadline: "_Deadline") -> "Iterator[HTTPResponse]":
         """The answer to a GET, its body not read yet; within the block too, errors become problems."""
-        from http.client import HTTPException
+        with _LOADING:
+            from http.client import HTTPException
 
-        from urllib3.exceptions import HTTPError, ReadTimeoutError
+            import urllib3.connection  # noqa: F401 - `_requested` finds it whole
+            from urllib3.exceptions import HTTPError, ReadTimeoutError
 
         try:
             with ExitStack() as stack:

@@ -5,7 +5,6 @@ on Lambda; so what works here works there, and what is too large there is too la
 """
 
 import base64
-import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -30,18 +29,7 @@ MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 bytes at most, and all are there twice
 
 THREADS: Final = 8
-"""Photos decoded at once by a worker: the greediest that are taken need 1.75 GB in all eight (docs/deployment.md)."""
-
-# What the function loads on demand, for its cold start. Threads that load a package at the same time can find it half
-# initialized: here requests come side by side from the first one on.
-ON_DEMAND: Final = (
-    "http.client",
-    "ssl",
-    "urllib3.connection",
-    "multipart",
-    "PIL.WebPImagePlugin",
-    "PIL.AvifImagePlugin",
-)
+"""Photos decoded at once by a worker: the greediest that are taken need 1.65 GB in all eight (docs/deployment.md)."""
 
 # What API Gateway hands on as text; all else comes as base64.
 _TEXT_TYPES: Final = frozenset({"application/json", "application/javascript", "application/xml"})
@@ -66,8 +54,6 @@ def service(app: App) -> Router:
 
 @asynccontextmanager
 async def _lifespan(_router: Any) -> AsyncIterator[None]:
-    for name in ON_DEMAND:
-        importlib.import_module(name)
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
 

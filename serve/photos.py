@@ -3,12 +3,11 @@
 Photos are decoded side by side and answered in their order. No more than one encoded photo a thread is in memory.
 """
 
-import importlib
 import math
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from typing import BinaryIO, Final
 
 from serve.app import App
 from serve.classifier import Prediction
+from serve.command_line import is_url
 from serve.errors import ProblemError
 from serve.invocation import Invocation
 from serve.telemetry import Record
@@ -58,11 +58,6 @@ class Outcome:
 
     name: str
     answer: Prediction | ProblemError
-
-
-def is_url(name: str) -> bool:
-    """Whether an argument is a URL rather than a path."""
-    return name.lower().startswith(("http://", "https://"))
 
 
 def find(names: Iterable[str], max_stdin_bytes: int) -> list[Source]:
@@ -142,15 +137,11 @@ def classify(source: Source, app: App) -> Outcome:
         return Outcome(source.name, problem)
 
 
-def classify_all(sources: Sequence[Source], app: App, jobs: int) -> Iterator[Outcome]:
+def classify_all(sources: Iterable[Source], app: App, jobs: int) -> Iterator[Outcome]:
     """Classify photos in `jobs` threads; outcomes come in the order of the sources, each as soon as it can.
 
     Whoever stops iterating does not wait for what is still under way.
     """
-    if any(is_url(source.name) for source in sources):
-        # Here, not in the threads: several that import urllib3 at once can find it half made.
-        for module in ("http.client", "ssl", "urllib3.connection"):
-            importlib.import_module(module)
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="photo")
     pending: deque[Future[Outcome]] = deque()
     try:

@@ -1,7 +1,6 @@
 """`uvicorn serve.local:app` as a process of its own, the way a person starts it."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,13 +12,7 @@ from http.client import HTTPConnection
 from typing import IO
 from urllib.parse import urlsplit
 
-from tests.conftest import ROOT
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.conftest import ROOT, free_port
 
 
 def may_fetch_from(url: str) -> dict[str, str]:

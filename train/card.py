@@ -21,14 +21,19 @@ def card(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     return "\n".join([*parts, _plots(), _robustness(evaluation), _limits(known, evaluation)])
 
 
-def percent(share: float) -> str:
+def accuracy(metrics: dict[str, Any]) -> str:
+    """An accuracy with its 95% interval."""
+    return f"{_percent(metrics['accuracy'])} ({_interval(metrics)})"
+
+
+def _percent(share: float) -> str:
     """Two decimals: a photo of 2,100 is 0.05 points."""
     return f"{share:.2%}"
 
 
 def _interval(metrics: dict[str, Any]) -> str:
     low, high = metrics["accuracy_interval"]
-    return f"{percent(low)} to {percent(high)}"
+    return f"{_percent(low)} to {_percent(high)}"
 
 
 def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
@@ -64,13 +69,13 @@ def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     ]
     intervals = {"test accuracy": "test", "accuracy on photos from elsewhere": "elsewhere"}
     for name, figure in check.measured(evaluation, known).items():
-        shown = percent(figure) if "accuracy" in name else f"{figure:.4f}"
+        shown = _percent(figure) if "accuracy" in name else f"{figure:.4f}"
         if name in intervals:
             metrics = evaluation[intervals[name]]["metrics"]
             shown += f" ({_interval(metrics)}; {metrics['photos']:,} photos)"
         kind, bar = check.BARS[name]
         verdict = "holds" if check.holds(name, figure) else "**missed**"
-        lines.append(f"| {name} | {shown} | {kind} {percent(bar) if 'accuracy' in name else bar} | {verdict} |")
+        lines.append(f"| {name} | {shown} | {kind} {_percent(bar) if 'accuracy' in name else bar} | {verdict} |")
     return "\n".join([*lines, ""])
 
 
@@ -90,7 +95,7 @@ def _points(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     for threshold in _THRESHOLDS:
         point = evaluate.operating_point(test["labels"], test["probabilities"], threshold)
         figures = (point[f"{what}_{which}"] for which in ("positive", "negative") for what in ("precision", "recall"))
-        lines.append(f"| {threshold} | {' | '.join(map(percent, figures))} |")
+        lines.append(f"| {threshold} | {' | '.join(map(_percent, figures))} |")
     return "\n".join([*lines, ""])
 
 
@@ -101,7 +106,7 @@ def _recipe(known: dict[str, Any]) -> str:
         f"- {phase['name']}: {model['epochs_run'][phase['name']]} epochs, AdamW, peak rate {phase['learning_rate']:g} "
         f"with warm-up and cosine decay, label smoothing {phase['label_smoothing']:g}; "
         f"{model['phase_seconds'][phase['name']] / 60:.0f} minutes on two cores; "
-        f"{percent(test[phase['name']]['accuracy'])} on the test split in Keras"
+        f"{_percent(test[phase['name']]['accuracy'])} on the test split in Keras"
         for phase in model["phases"]
     ]
     temperature = known["conversions"]["int8"]["temperature"]
@@ -150,10 +155,10 @@ def _robustness(evaluation: dict[str, Any]) -> str:
         "",
         "| | accuracy (95% interval) | AUC |",
         "|---|---|---|",
-        f"| as it is | {percent(whole['accuracy'])} ({_interval(whole)}) | {whole['auc']:.4f} |",
+        f"| as it is | {accuracy(whole)} | {whole['auc']:.4f} |",
     ]
     for name, metrics in evaluation["robustness"].items():
-        lines.append(f"| {name} | {percent(metrics['accuracy'])} ({_interval(metrics)}) | {metrics['auc']:.4f} |")
+        lines.append(f"| {name} | {accuracy(metrics)} | {metrics['auc']:.4f} |")
     return "\n".join([*lines, ""])
 
 
@@ -165,6 +170,6 @@ def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
 - Closed set: a horse, a face or a wall gets {negative} or {positive}, often with a probability near 0 or 1.
 - One animal is expected. With both in the photo, either answer may come.
 - Photos are squeezed to a square: an animal small in a wide photo has few pixels left.
-- Of the changes above it stands this one worst: {hardest} ({percent(metrics["accuracy"])}).
+- Of the changes above it stands this one worst: {hardest} ({_percent(metrics["accuracy"])}).
 - The test photos come from the same place as the training photos; the photos from elsewhere tell more about yours.
 """

@@ -34,7 +34,7 @@ def tables(known: dict[str, Any]) -> str:
         for phase, result in model["test"].items():
             seconds = model["phase_seconds"][phase]
             lines.append(
-                f"| {_NAMES[name, phase]} | {_accuracy(result)} | {result['auc']:.4f} | {result['log_loss']:.4f} "
+                f"| {_NAMES[name, phase]} | {card.accuracy(result)} | {result['auc']:.4f} | {result['log_loss']:.4f} "
                 f"| {model['parameters'] / 1e6:.2f} M | {seconds / 60:.0f} min |"
             )
     columns = ("`.tflite`", "runtime", "accuracy (95% interval)", "AUC", "agrees with Keras", "size", "inference")
@@ -42,15 +42,10 @@ def tables(known: dict[str, Any]) -> str:
     for mode, conversion in known["conversions"].items():
         for runtime, result in conversion["runtimes"].items():
             lines.append(
-                f"| {mode} | {runtime} | {_accuracy(result)} | {result['auc']:.4f} | {result['agreement']:.2%} "
+                f"| {mode} | {runtime} | {card.accuracy(result)} | {result['auc']:.4f} | {result['agreement']:.2%} "
                 f"| {conversion['bytes'] / 1e6:.2f} MB | {result['inference_ms']:.2f} ms |"
             )
     return "\n".join(lines)
-
-
-def _accuracy(result: dict[str, Any]) -> str:
-    low, high = result["accuracy_interval"]
-    return f"{result['accuracy']:.2%} ({low:.2%} to {high:.2%})"
 
 
 def with_tables(text: str, known: dict[str, Any]) -> str:

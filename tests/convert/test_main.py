@@ -11,7 +11,7 @@ import pytest
 
 from convert import __main__ as cli
 from convert import quantize
-from serve import model_file
+from serve import model_file, preprocess
 from serve.classifier import Classifier
 from train import __main__ as train_cli
 from train import data, models
@@ -89,11 +89,22 @@ def test_missing_data_is_an_error_that_says_what_to_do(
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_representative_photos_come_from_the_training_split_and_are_always_the_same() -> None:
-    images = np.arange(50, dtype=np.uint8).reshape(50, 1, 1, 1)
-    photos = data.Photos(images, np.zeros(50, np.int64), [], {})
-    one, two, other = (cli._representative(photos, 10, seed) for seed in (1, 1, 2))
+def test_representative_photos_come_from_the_training_split_and_are_always_the_same(
+    photo_folder: Callable[[int], Path],
+) -> None:
+    source = data.Source(photo_folder(40))
+    split = {preprocess.decode(photo.data, 32, 32).tobytes() for photo in source.read_split("train")}
+    one, two, other = (cli._representative(source, 32, 10, seed) for seed in (1, 1, 2))
     assert len(one) == 10
+    assert {image.tobytes() for image in one} <= split
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
-    assert len(cli._representative(photos, 99, 1)) == 50
+    assert len(cli._representative(source, 32, 99, 1)) == len(split) == 64
+
+
+def test_representative_photos_are_those_that_decode(photo_folder: Callable[[int], Path]) -> None:
+    folder = photo_folder(40)
+    (folder / "cat" / "003.jpg").write_bytes(b"not an image")
+    source = data.Source(folder)
+    whole = [photo for photo in source.read_split("train") if photo.name != "cat/003.jpg"]
+    assert len(cli._representative(source, 32, 99, 1)) == len(whole)

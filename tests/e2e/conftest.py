@@ -15,13 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import free_port
+
 Invoke = Callable[[Any], Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -25,8 +25,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.conftest import free_port
 from tests.e2e import containers
-from tests.e2e.conftest import free_port
 
 SAMPLE_URL = "https://upload.wikimedia.org/wikipedia/commons/3/3a/Cat03.jpg"
 UPLOADS, KEY, RESULTS = "cats-dogs-uploads", "album one/Mäuschen & Rex.jpg", "results"

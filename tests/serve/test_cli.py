@@ -8,13 +8,10 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-
-from serve import photos
 
 ROOT = Path(__file__).parents[2]
 CAT = str(ROOT / "examples" / "cat.jpg")
@@ -202,23 +199,3 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert b"Traceback" not in process.stderr.read()
     assert process.returncode == 130
-
-
-def test_photos_are_read_as_they_are_needed_not_all_at_once(model_path: Path, cat_jpeg: bytes) -> None:
-    from serve.app import App
-    from serve.settings import Settings
-    from serve.upload import Photo
-
-    read = 0
-
-    def load(_max_bytes: int) -> Photo:
-        nonlocal read
-        read += 1
-        return Photo(image=cat_jpeg)
-
-    sources = [photos.Source(str(number), load) for number in range(200)]
-    outcomes = photos.classify_all(sources, App(Settings(model_path=model_path)), jobs=2)
-    assert next(outcomes).name == "0"
-    time.sleep(0.2)
-    assert read < 100
-    assert [outcome.name for outcome in outcomes] == [str(number) for number in range(1, 200)]
