@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
         help="epochs over all layers of mobilenetv2 after the frozen phase; default: 8, or 0 if --epochs is given",
     )
     p.add_argument(
+        "--distill-epochs",
+        type=_count_or_none,
+        default=None,
+        help="epochs of mobilenetv2 taught by two fine-tuned ones; 0: there is one, and it is the result; "
+        "default: 5, or 0 if --epochs or --fine-tune-epochs is given",
+    )
+    p.add_argument(
         "--img-size",
         type=_size,
         default=160,
@@ -50,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--batch-size", type=_count, default=64, help="photos a step")
     p.add_argument("--learning-rate", type=_rate, default=1e-3, help="peak rate of the first phase")
     p.add_argument("--fine-tune-learning-rate", type=_rate, default=1.5e-4, help="peak rate of the fine-tuning")
+    p.add_argument("--distill-learning-rate", type=_rate, default=1e-4, help="peak rate of the distillation")
     p.add_argument("--label-smoothing", type=float, default=0.02, help="of the fine-tuning")
     p.add_argument("--batch-norm-momentum", type=float, default=0.98, help="of the fine-tuning")
     p.add_argument(
@@ -98,19 +106,26 @@ def phases(args: argparse.Namespace) -> list[fit.Phase]:
     """What the flags ask for."""
     if args.model == "baseline":
         return [fit.Phase("scratch", args.epochs or 12, args.learning_rate, args.patience)]
-    # Whoever says how long the first phase is wants a short run, or says how long the second is, too.
-    fine_tune_epochs = args.fine_tune_epochs
+    # Whoever says how long a phase is wants no longer run than that, or says how long the next one is, too.
+    fine_tune_epochs, distill_epochs = args.fine_tune_epochs, args.distill_epochs
+    if distill_epochs is None:
+        distill_epochs = 0 if args.epochs or fine_tune_epochs is not None else 5
     if fine_tune_epochs is None:
         fine_tune_epochs = 0 if args.epochs else 8
-    result = [fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)]
-    if fine_tune_epochs:
-        result.append(
-            fit.Phase(
-                "fine-tune", fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
-                label_smoothing=args.label_smoothing, batch_norm_momentum=args.batch_norm_momentum,
-            )
-        )  # fmt: skip
-    return result
+    frozen = fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)
+    if not fine_tune_epochs:
+        return [frozen]
+    tuned = fit.Phase(
+        "fine-tune", fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
+        label_smoothing=args.label_smoothing, batch_norm_momentum=args.batch_norm_momentum,
+    )  # fmt: skip
+    if not distill_epochs:
+        return [frozen, tuned]
+    again = replace(tuned, name="fine-tune-2")
+    taught = replace(
+        tuned, name="distill", epochs=distill_epochs, learning_rate=args.distill_learning_rate, label_smoothing=0.0
+    )
+    return [frozen, tuned, again, taught]
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:

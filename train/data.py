@@ -34,12 +34,6 @@ SPLITS: Final[dict[Split, tuple[int, int]]] = {"train": (0, 80), "validation": (
 TFDS shuffles that order when it prepares the data, and `ImageFolder` when it lists the files, always alike; so
 every run has the same splits."""
 
-TRAINING_MARGIN: Final = 1.25
-"""How much larger than the network's input photos are kept for training, on each side.
-
-A crop of a photo of just that size would have to be enlarged: the network would be trained on pixels softer than those
-it is served. So kept, a crop of 64% of the area has the sharpness of the photo itself."""
-
 _CHUNK: Final = 256  # photos in flight while decoding
 
 
@@ -61,7 +55,7 @@ class Photos:
     """Decoded photos of one split.
 
     Attributes:
-        images: uint8 RGB pixels 0-255, (photos, size, size, 3); a read-only map of the cache file.
+        images: uint8 RGB pixels 0-255, (photos, height, width, 3); a read-only map of the cache file.
         labels: int64, (photos,): the index into the source's labels.
         names: of the files.
         skipped: names of the files of this split that could not be decoded, each with the reason.
@@ -149,17 +143,19 @@ class Source:
 
 
 def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
-    """What a network of this input size is trained on: photos to train on with a margin, the others as served.
+    """All splits, for a network of this input size.
 
     Raises:
         DataError: a split has no photo of one of the classes.
     """
-    sizes: dict[Split, int] = {"train": round(size * TRAINING_MARGIN), "validation": size, "test": size}
-    return {split: load_split(source, split, sizes[split], cache_dir) for split in SPLITS}
+    return {split: load_split(source, split, size, cache_dir) for split in SPLITS}
 
 
 def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Photos:
     """The photos of one split at size x size: decoded on first use, read from `cache_dir` ever after.
+
+    Those of the training split are `serve.preprocess.MARGIN` times as high and wide: a crop of a photo of just that
+    size would have to be enlarged, and the network would be trained on pixels softer than those it is served.
 
     Raises:
         DataError: there is no photo of one of the classes.
@@ -197,7 +193,8 @@ def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
                 pixels.write(image.tobytes())
                 labels.append(photo.label)
                 names.append(photo.name)
-        _prepend_npy_header(partial / "pixels", (len(labels), size, size, 3), partial / "images.npy")
+        side = round(size * preprocess.MARGIN) if split == "train" else size
+        _prepend_npy_header(partial / "pixels", (len(labels), side, side, 3), partial / "images.npy")
         (partial / "index.json").write_text(json.dumps({"labels": labels, "names": names, "skipped": skipped}))
         partial.rename(folder)
     finally:
@@ -215,7 +212,7 @@ def _decoded(
 
     def decode(photo: EncodedPhoto) -> preprocess.Pixels | ProblemError:
         try:
-            return preprocess.decode(photo.data, size, size)
+            return preprocess.decode(photo.data, size, size, with_margin=split == "train")
         except ProblemError as problem:
             return problem
 

@@ -3,15 +3,18 @@
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import keras
+import numpy as np
 
 from train import data, models
 
-PhaseName = Literal["scratch", "frozen", "fine-tune"]
+PhaseName = Literal["scratch", "frozen", "fine-tune", "fine-tune-2", "distill"]
+TEACHERS: Final[tuple[PhaseName, ...]] = ("fine-tune", "fine-tune-2")
 
 
 class DivergedError(RuntimeError):
@@ -24,7 +27,9 @@ class Phase:
 
     Attributes:
         name: "scratch" trains every layer of a new network, "frozen" the head on a frozen backbone, "fine-tune" every
-            layer of what the phase before has left.
+            layer of what "frozen" has left, and "fine-tune-2" does so once more with other crops in another order.
+            "distill" starts from the mean of both networks' weights (Wortsman et al. 2022, arXiv:2203.05482) and
+            learns what the two answer together, not the labels (Beyer et al. 2022, arXiv:2106.05237).
         epochs: at the most.
         learning_rate: the peak; it rises over the first twentieth of the steps and falls to zero along a cosine.
         patience: epochs without a lower validation loss before the phase ends.
@@ -94,9 +99,10 @@ def run_phase(
     """
     steps = data.steps_per_epoch(photos["train"], batch_size)
     if progress.epoch == 0:
-        if phase.name == "fine-tune":
-            models.unfreeze(model, phase.batch_norm_momentum)
+        model = _started(model, phase, run_dir)
         _compile(model, phase, steps)
+    if isinstance(model, Student):
+        model.teachers = _teachers(model, run_dir)
     if progress.epoch < phase.epochs and progress.waited < phase.patience:
         callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, progress, run_dir)]
         if tensorboard is not None:
@@ -118,7 +124,59 @@ def run_phase(
             shuffle=False,  # the data set does it, and remembers how
         )
     model.load_weights(run_dir / "best.weights.h5")
+    _bare(model).save_weights(run_dir / f"{phase.name}.weights.h5")
     return model
+
+
+def _started(model: keras.Model, phase: Phase, run_dir: Path) -> keras.Model:
+    """The network at the start of a phase: with the weights, and the layers trainable, that belong there."""
+    if phase.name in TEACHERS:
+        _bare(model).load_weights(run_dir / "frozen.weights.h5")
+        models.unfreeze(model, phase.batch_norm_momentum)
+    if phase.name == "distill":
+        taught = [teacher.get_weights() for teacher in _loaded(model, run_dir)]
+        model.set_weights([np.mean(weights, axis=0) for weights in zip(*taught, strict=True)])
+        return Student(model.inputs, model.outputs, name=model.name)
+    return model
+
+
+def _bare(model: keras.Model) -> keras.Model:
+    """The same layers without an optimizer, whose state weights files would hold too."""
+    return keras.Model(model.inputs, model.outputs)
+
+
+def _loaded(model: keras.Model, run_dir: Path) -> Iterator[keras.Model]:
+    for name in TEACHERS:
+        teacher = keras.models.clone_model(_bare(model))
+        teacher.load_weights(run_dir / f"{name}.weights.h5")
+        yield teacher
+
+
+def _teachers(model: keras.Model, run_dir: Path) -> Callable[[Any], Any]:
+    """A function from a batch of photos to what the fine-tuned networks take them for, together: P(positive class).
+
+    One sees the photos, the other sees them mirrored: what is asked for depends less on either's whims.
+    """
+    one, other = (
+        keras.Model(teacher.inputs, teacher.get_layer(models.LOGIT_LAYER).output) for teacher in _loaded(model, run_dir)
+    )
+
+    def answer(images: Any) -> Any:
+        logits = one(images, training=False) + other(keras.ops.flip(images, axis=2), training=False)
+        return keras.ops.sigmoid(logits / 2)
+
+    return answer
+
+
+@keras.saving.register_keras_serializable("train")
+class Student(keras.Model):
+    """A network whose loss while training is that to its teachers' answers. All metrics are those of the labels."""
+
+    teachers: Callable[[Any], Any]
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **other: Any) -> Any:
+        """As Keras calls it; validation asks for the loss to the labels."""
+        return super().compute_loss(x=x, y=self.teachers(x) if other.get("training") else y, y_pred=y_pred, **other)
 
 
 def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:

@@ -42,14 +42,16 @@ def losses(output: Path) -> list[tuple[str, int, float]]:
     return [(epoch["phase"], epoch["epoch"], epoch["val_loss"]) for epoch in json.loads(history.read_text())]
 
 
-@pytest.mark.parametrize("interrupted_in", ["scratch", "fine-tune"])
+@pytest.mark.parametrize("interrupted_in", ["scratch", "fine-tune", "fine-tune-2", "distill"])
 def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted_in: str
 ) -> None:
     folder = photo_folder(40)
     flags = ["--model", "baseline", "--epochs", "2"]
-    if interrupted_in == "fine-tune":
+    if interrupted_in != "scratch":
         flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "2"]
+    if interrupted_in in ("fine-tune-2", "distill"):
+        flags += ["--distill-epochs", "2"]
     whole = train(folder, tmp_path / "whole", *flags)
 
     class Interrupted(BaseException):
@@ -68,6 +70,32 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     resumed = train(folder, tmp_path / "resumed", *flags, "--resume")
     assert_same_weights(whole, resumed)
     assert losses(tmp_path / "whole") == losses(tmp_path / "resumed")
+
+
+def test_distillation_starts_from_the_mean_of_its_teachers_and_learns_their_answers(
+    photo_folder: Folder, tmp_path: Path
+) -> None:
+    folder, output = photo_folder(40), tmp_path / "out"
+    flags = ("--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1")
+    model = train(folder, output, *flags)
+    taught = fit._started(model, fit.Phase("distill", 1, 1e-4), output / "runs" / "mobilenetv2")
+    one, two = fit._loaded(model, output / "runs" / "mobilenetv2")
+    assert any(not np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
+    for mean, a, b in zip(taught.get_weights(), one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(mean, (a + b) / 2, rtol=1e-5, atol=1e-6)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+    logits = [np.log(p / (1 - p)) for p in (one.predict(images), two.predict(images[:, :, ::-1]))]
+    answers = fit._teachers(taught, output / "runs" / "mobilenetv2")(images)
+    np.testing.assert_allclose(answers, 1 / (1 + np.exp(-(logits[0] + logits[1]) / 2)), rtol=1e-4)
+    taught.teachers = lambda _images: answers
+    given = taught.predict(images)
+    wanted = np.asarray(answers)
+    to_teachers = -np.mean(wanted * np.log(given) + (1 - wanted) * np.log(1 - given))
+    labels = np.zeros((4, 1), np.float32)
+    taught.compile(loss="binary_crossentropy")
+    assert float(taught.compute_loss(images, labels, given, training=True)) == pytest.approx(to_teachers, rel=1e-4)
+    to_labels = -np.mean(np.log(1 - given))
+    assert float(taught.compute_loss(images, labels, given, training=False)) == pytest.approx(to_labels, rel=1e-4)
 
 
 def test_resume_with_other_flags_is_refused(

@@ -6,7 +6,13 @@ from train import __main__ as cli
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ([], [("frozen", 3), ("fine-tune", 8)]),
+        ([], [("frozen", 3), ("fine-tune", 8), ("fine-tune-2", 8), ("distill", 5)]),
+        (["--distill-epochs", "0"], [("frozen", 3), ("fine-tune", 8)]),
+        (["--fine-tune-epochs", "4"], [("frozen", 3), ("fine-tune", 4)]),
+        (
+            ["--epochs", "1", "--fine-tune-epochs", "2", "--distill-epochs", "3"],
+            [("frozen", 1), ("fine-tune", 2), ("fine-tune-2", 2), ("distill", 3)],
+        ),
         (["--epochs", "1", "--img-size", "160", "--batch-size", "8"], [("frozen", 1)]),
         (["--epochs", "2", "--fine-tune-epochs", "4"], [("frozen", 2), ("fine-tune", 4)]),
         (["--fine-tune-epochs", "0"], [("frozen", 3)]),

@@ -1,0 +1,56 @@
+"""Photos that a data set holds more than once: found by how they look, whatever their size and compression."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from serve import preprocess
+
+SIDE: Final = 16
+BITS: Final = SIDE * SIDE
+
+Hash = npt.NDArray[np.bool_]
+
+_LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601, section 2.5.1
+_BLOCK: Final = 1000  # photos compared with all others at once
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photos that look alike: their positions, and how many of the `BITS` bits of their hashes differ."""
+
+    first: int
+    second: int
+    distance: int
+
+
+def difference_hash(image: bytes) -> Hash:
+    """Where an encoded photo gets lighter from left to right, seen from so far that only shapes are left.
+
+    Returns:
+        (BITS,) bits, row by row. Another size, quality or brightness of the same photo changes few of them.
+
+    Raises:
+        ProblemError: the bytes are not an image that is taken here (see `serve.preprocess.decode`).
+    """
+    luma = preprocess.decode(image, SIDE, SIDE + 1) @ np.array(_LUMA)
+    return np.asarray(luma[:, 1:] > luma[:, :-1]).ravel()
+
+
+def close_pairs(hashes: npt.NDArray[np.bool_], max_distance: int) -> list[Pair]:
+    """Every two photos whose hashes differ in at most `max_distance` bits, the closest first.
+
+    Args:
+        hashes: (photos, BITS).
+        max_distance: for two unrelated photos, about half of the bits differ.
+    """
+    # Of -1 and 1, the product is how many bits agree less how many differ: whole numbers, exact in float32.
+    signs = np.where(hashes, 1, -1).astype(np.float32)
+    pairs = []
+    for start in range(0, len(signs), _BLOCK):
+        distances = (signs.shape[1] - signs[start : start + _BLOCK] @ signs[start:].T) / 2
+        for row, column in np.argwhere(np.triu(distances <= max_distance, k=1)):
+            pairs.append(Pair(start + int(row), start + int(column), int(distances[row, column])))
+    return sorted(pairs, key=lambda pair: (pair.distance, pair.first, pair.second))
