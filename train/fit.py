@@ -174,9 +174,13 @@ class Student(keras.Model):
 
     teachers: Callable[[Any], Any]
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **other: Any) -> Any:
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: Any = True
+    ) -> Any:
         """As Keras calls it; validation asks for the loss to the labels."""
-        return super().compute_loss(x=x, y=self.teachers(x) if other.get("training") else y, y_pred=y_pred, **other)
+        if training:
+            y = self.teachers(x)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
 
 def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:
