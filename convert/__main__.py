@@ -14,6 +14,7 @@ import numpy as np
 
 from convert import calibrate, quantize, verify
 from serve import model_file, preprocess
+from serve.classifier import Classifier
 from serve.errors import ProblemError
 from serve.preprocess import Pixels
 from train import data, evaluate, metadata
@@ -38,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
         "--data-dir", type=Path, default=None, help="the folder the model was trained on, in place of cats_vs_dogs"
     )
     p.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are kept")
+    p.add_argument(
+        "--neither-share",
+        type=float,
+        default=0.015,
+        metavar="SHARE",
+        help="of the validation split's photos that may look like neither: the network is less sure of none but these",
+    )
     p.add_argument("--calibration-photos", type=int, default=300, help="of the training split, for int8")
     p.add_argument("--seed", type=int, default=1, help="which photos those are")
     p.add_argument(
@@ -83,14 +91,16 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         "data": known.get("data", {}),
         "training": known.get("models", {}).get(model.name, {}),
     }
-    content = model_file.pack(
-        quantize.convert(model, args.quantize, representative), source.labels, source.labels[1], details
-    )
+    content = quantize.convert(model, args.quantize, representative)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place: one rename puts it there.
     candidate = args.output.with_name(f".{args.output.name}.{os.getpid()}")
     try:
-        candidate.write_bytes(content)
+        candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
+        sure = Classifier(candidate)
+        said = np.array([sure.probability(pixels) for pixels in validation.images])
+        details["neither_below"] = calibrate.neither_below(said, args.neither_share)
+        candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
         test = data.load_split(source, "test", size, args.cache_dir)
         results = _verify(args, candidate, verify.encoded_split(source, test, model))
         candidate.replace(args.output)
@@ -103,6 +113,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         if representative is None
         else {"photos": len(representative), "split": "train", "seed": args.seed},
         "temperature": temperature,
+        "neither_below": details["neither_below"],
         "runtimes": results,
     }
     known.setdefault("conversions", {})[args.quantize] = converted

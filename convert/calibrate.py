@@ -31,6 +31,18 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
+def neither_below(probabilities: Probabilities, share: float) -> float:
+    """How sure the network must be of a photo: less than that, and it looks like neither.
+
+    The baseline of Hendrycks and Gimpel 2017 (arXiv:1610.02136): of what a network was not trained on, it is less sure.
+
+    Args:
+        probabilities: P(label 1) of photos that do show one or the other, (photos,).
+        share: of them, that is to fall below, 0-1.
+    """
+    return float(np.quantile(np.maximum(probabilities, 1 - probabilities), share))
+
+
 def fold(model: keras.Model, divisor: float) -> None:
     """Divide the model's logits by a temperature, in the weights of the layer that makes them."""
     layer = model.get_layer(models.LOGIT_LAYER)

@@ -170,6 +170,7 @@ def result(prediction: Prediction) -> dict[str, Any]:
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
+        "neither": prediction.neither,
         "model_version": prediction.model_version,
     }
 

@@ -31,7 +31,7 @@ examples:
 
 output:
   On a terminal, a table. Into a pipe or a file, or with --json, one JSON object a line:
-  {"photo": "cat.jpg", "label": "cat", "probability": 0.003032, "model_version": "..."}
+  {"photo": "cat.jpg", "label": "cat", "probability": 0.003032, "neither": false, "model_version": "..."}
   or, for a photo that could not be classified:
   {"photo": "cat.txt", "error": {"title": "...", "detail": "...", ...}}
 
@@ -121,7 +121,8 @@ class Table:
         """One photo's row."""
         match outcome.answer:
             case Prediction() as prediction:
-                return self._columns(outcome.name, prediction.label, f"{prediction.probability:.4f}")
+                doubt = "  neither?" if prediction.neither else ""
+                return self._columns(outcome.name, prediction.label, f"{prediction.probability:.4f}{doubt}")
             case problem:
                 return self._columns(outcome.name, "error:", problem.detail)
 

@@ -38,6 +38,11 @@ class Description:
         """The other label."""
         return next(label for label in self.labels if label != self.positive_class)
 
+    @property
+    def neither_below(self) -> float:
+        """A photo whose more probable label is less probable than this looks like neither; 0: nothing is known."""
+        return float(self.details.get("neither_below", 0))
+
 
 def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:
     """The model with its description appended."""

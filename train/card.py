@@ -49,7 +49,7 @@ Written by `python -m train.report` from `metadata.json` and `evaluation.json`: 
 | file | `cats_dogs.tflite`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
 | network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
 | takes | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), made by `serve.preprocess`: the photo squeezed to a square |
-| answers | P({known["data"]["positive_class"]}), float32, 0-1 |
+| answers | P({known["data"]["positive_class"]}), float32, 0-1; `serve.Classifier` adds `neither` where it is not sure |
 | meant for | telling photos of {labels} apart, one animal a photo, as people take them |
 | not meant for | anything else: the set is closed, and a photo of neither gets one of the two labels all the same |
 """
@@ -67,16 +67,32 @@ def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "| | measured | bar | |",
         "|---|---|---|---|",
     ]
-    intervals = {"test accuracy": "test", "accuracy on photos from elsewhere": "elsewhere"}
+    intervals = _intervals(evaluation)
     for name, figure in check.measured(evaluation, known).items():
-        shown = _percent(figure) if "accuracy" in name else f"{figure:.4f}"
-        if name in intervals:
-            metrics = evaluation[intervals[name]]["metrics"]
-            shown += f" ({_interval(metrics)}; {metrics['photos']:,} photos)"
         kind, bar = check.BARS[name]
+        shown, wanted = f"{figure:.4f}", str(bar)
+        if name in intervals:
+            (low, high), photos = intervals[name]
+            wanted = _percent(bar)
+            shown = f"{_percent(figure)} ({_percent(low)} to {_percent(high)}; {photos:,} photos)"
         verdict = "holds" if check.holds(name, figure) else "**missed**"
-        lines.append(f"| {name} | {shown} | {kind} {_percent(bar) if 'accuracy' in name else bar} | {verdict} |")
+        lines.append(f"| {name} | {shown} | {kind} {wanted} | {verdict} |")
     return "\n".join([*lines, ""])
+
+
+def _intervals(evaluation: dict[str, Any]) -> dict[str, tuple[list[float], int]]:
+    """For those figures that are a share of photos: the 95% interval, and how many photos."""
+    accuracies = {"test accuracy": "test", "accuracy on photos from elsewhere": "elsewhere"}
+    shares = {"test photos taken for neither": "test", "photos of neither taken for it": "others"}
+    intervals = {}
+    for name, part in accuracies.items():
+        if part in evaluation:
+            metrics = evaluation[part]["metrics"]
+            intervals[name] = (metrics["accuracy_interval"], metrics["photos"])
+    for name, part in shares.items():
+        share = evaluation["neither"][part]
+        intervals[name] = (share["interval"], share["photos"])
+    return intervals
 
 
 def _points(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
@@ -165,9 +181,11 @@ def _robustness(evaluation: dict[str, Any]) -> str:
 def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     hardest, metrics = min(evaluation["robustness"].items(), key=lambda item: item[1]["accuracy"])
     negative, positive = known["data"]["labels"]
+    others, missed = evaluation["neither"]["others"], ", ".join(evaluation["neither"]["missed"]) or "none"
     return f"""## Known limits
 
-- Closed set: a horse, a face or a wall gets {negative} or {positive}, often with a probability near 0 or 1.
+- Closed set: a horse, a face or a wall gets {negative} or {positive}. `neither` is true where the network is less sure
+  than {evaluation["neither"]["below"]:.3f}; of {others["photos"]} images that show neither, it missed {missed}.
 - One animal is expected. With both in the photo, either answer may come.
 - Photos are squeezed to a square: an animal small in a wide photo has few pixels left.
 - Of the changes above it stands this one worst: {hardest} ({_percent(metrics["accuracy"])}).

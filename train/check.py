@@ -19,6 +19,7 @@ from serve import runtime
 from serve.classifier import Classifier
 from serve.errors import ProblemError
 from train import data, evaluate, metadata
+from train import neither as neither_photos
 
 FILE: Final = "evaluation.json"
 
@@ -28,6 +29,8 @@ BARS: Final[dict[str, tuple[str, float]]] = {
     "test calibration error": ("at most", 0.01),
     "points lost to float32": ("at most", 0.1),
     "accuracy on photos from elsewhere": ("at least", 0.98),
+    "test photos taken for neither": ("at most", 0.02),
+    "photos of neither taken for it": ("at least", 0.8),
 }
 
 Picture = Image.Image
@@ -100,6 +103,24 @@ def answers(classifier: Classifier, photos: Iterable[data.EncodedPhoto], total: 
     }
 
 
+def neither(classifier: Classifier, test: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """How many photos look like neither: of those of the test split, and of `files`, which show neither."""
+    flagged = {}
+    for file in tqdm(files, desc="photos of neither", unit="photo"):
+        try:
+            flagged[file.name] = classifier.classify(file.read_bytes()).neither
+        except ProblemError as problem:
+            print(f"skipped {file.name}: {problem.detail}")
+    sure = np.maximum(test["probabilities"], 1 - np.asarray(test["probabilities"]))
+    below = classifier.description.neither_below
+    return {
+        "below": below,
+        "test": evaluate.share(int((sure < below).sum()), len(sure)),
+        "others": evaluate.share(sum(flagged.values()), len(flagged)),
+        "missed": [name for name, is_flagged in flagged.items() if not is_flagged],
+    }
+
+
 def robustness(classifier: Classifier, photos: Sequence[data.EncodedPhoto]) -> dict[str, Any]:
     """Metrics on the photos after each change of `SPOILED`."""
     results = {}
@@ -121,6 +142,8 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
     }
     if "elsewhere" in evaluation:
         figures["accuracy on photos from elsewhere"] = evaluation["elsewhere"]["metrics"]["accuracy"]
+    figures["test photos taken for neither"] = evaluation["neither"]["test"]["share"]
+    figures["photos of neither taken for it"] = evaluation["neither"]["others"]["share"]
     return figures
 
 
@@ -143,6 +166,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--photos", type=Path, default=None, help="photos from elsewhere: a folder with one sub-folder a class"
     )
+    p.add_argument(
+        "--neither",
+        type=Path,
+        default=None,
+        help="photos that show neither, in a folder, beside those that Python packages carry",
+    )
     return p
 
 
@@ -161,6 +190,8 @@ def check(args: argparse.Namespace) -> int:
         evaluation["elsewhere"] = answers(
             classifier, elsewhere.read(range(elsewhere.total)), elsewhere.total, "photos from elsewhere"
         )
+    others = [*neither_photos.in_packages(), *(neither_photos.in_folder(args.neither) if args.neither else ())]
+    evaluation["neither"] = neither(classifier, evaluation["test"], others)
     kept = set(evaluation["test"]["names"])
     evaluation["robustness"] = robustness(classifier, [photo for photo in photos if photo.name in kept])
     (args.model.parent / FILE).write_text(json.dumps(evaluation) + "\n")

@@ -92,6 +92,11 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
     return float(max(0.0, center - half)), float(min(1.0, center + half))
 
 
+def share(successes: int, trials: int) -> dict[str, Any]:
+    """A proportion: `share`, `interval` (95%, Wilson), `photos`."""
+    return {"share": successes / trials, "interval": list(wilson_interval(successes, trials)), "photos": trials}
+
+
 def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> Probabilities:
     """P(positive class) of each photo, (photos,), float64."""
     return np.asarray(model.predict(data.batches(photos, batch_size), verbose=0), np.float64)[:, 0]

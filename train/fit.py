@@ -175,12 +175,12 @@ class Student(keras.Model):
     teachers: Callable[[Any], Any]
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: Any = True
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, *, training: bool = True
     ) -> Any:
         """As Keras calls it; validation asks for the loss to the labels."""
         if training:
             y = self.teachers(x)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+        return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
 
 def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:

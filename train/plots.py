@@ -1,6 +1,7 @@
 """The plots of the model card."""
 
 import io
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -73,10 +74,10 @@ def curves(histories: dict[str, list[dict[str, Any]]]) -> Figure:
         epochs = range(1, len(history) + 1)
         axes.plot(epochs, [100 * epoch["val_accuracy"] for epoch in history], f"{color}-o", label=f"{name}, validation")
         axes.plot(epochs, [100 * epoch["accuracy"] for epoch in history], f"{color}--", label=f"{name}, training")
-        frozen = sum(epoch["phase"] == "frozen" for epoch in history)
-        if frozen:
-            axes.axvline(frozen + 0.5, color="gray", linewidth=1, linestyle=":")
-            axes.annotate("fine-tuning", (frozen + 0.6, 86.5), color="gray")
+        for number, (before, epoch) in enumerate(itertools.pairwise(history), start=1):
+            if epoch["phase"] != before["phase"]:
+                axes.axvline(number + 0.5, color="gray", linewidth=1, linestyle=":")
+                axes.annotate(epoch["phase"], (number + 0.6, 86.5), color="gray", fontsize="small")
     axes.set(title="Accuracy while training", xlabel="epoch", ylabel="%", ylim=(86, 100))
     axes.grid(alpha=0.3)
     axes.legend(loc="center right", fontsize="small")

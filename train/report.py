@@ -14,6 +14,8 @@ _NAMES: Final = {
     ("baseline", "scratch"): "small CNN, from scratch",
     ("mobilenetv2", "frozen"): "MobileNetV2, frozen backbone",
     ("mobilenetv2", "fine-tune"): "MobileNetV2, fine-tuned",
+    ("mobilenetv2", "fine-tune-2"): "MobileNetV2, fine-tuned once more",
+    ("mobilenetv2", "distill"): "MobileNetV2, taught by these two",
 }
 
 

@@ -27,3 +27,11 @@ def test_folded_into_the_weights_it_divides_the_logits() -> None:
     before = model.predict(photos, verbose=0)
     calibrate.fold(model, 2.0)
     np.testing.assert_allclose(logit(model.predict(photos, verbose=0)), logit(before) / 2, rtol=1e-4, atol=1e-6)
+
+
+def test_the_share_asked_for_falls_below() -> None:
+    probabilities = np.random.default_rng(1).beta(0.2, 0.2, 10_000)
+    below = calibrate.neither_below(probabilities, 0.02)
+    sure = np.maximum(probabilities, 1 - probabilities)
+    assert 0.5 < below < 1
+    assert (sure < below).mean() == pytest.approx(0.02, abs=0.001)

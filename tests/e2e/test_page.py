@@ -173,6 +173,20 @@ def test_a_chosen_photo_gets_its_answer_with_all_that_is_known_of_it(page: Page,
     assert 0 <= sent_bytes(answered.value) - len(cat_jpeg) < 300
 
 
+def test_a_photo_that_looks_like_neither_is_said_to(
+    open_page: Open, page: Page, unsure_model_path: Path, photo_server: str
+) -> None:
+    page.set_input_files("#files", CAT)
+    settled(page, 1)
+    expect(card(page, "cat.jpg")).not_to_contain_text("Not sure")
+    with local_service(**may_fetch_from(photo_server), MODEL_PATH=str(unsure_model_path)) as unsure:
+        doubting = open_page(at=unsure)
+        doubting.set_input_files("#files", CAT)
+        settled(doubting, 1)
+        expect(card(doubting, "cat.jpg")).to_contain_text("Not sure: perhaps the photo shows neither, or both.")
+        expect(doubting.get_by_role("status")).to_contain_text("Not sure")
+
+
 @pytest.mark.parametrize("event", ["drop", "paste"])
 def test_a_dropped_or_pasted_photo(page: Page, cat_jpeg: bytes, event: str) -> None:
     hand_over(page, event, [("mine.jpg", "image/jpeg", cat_jpeg)])

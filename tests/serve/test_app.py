@@ -34,7 +34,7 @@ def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
     assert answer["label"] == "cat"
     assert 0 <= answer["probability"] < 0.1
     assert answer["model_version"] == app.classifier.description.version
-    assert set(answer) == {"label", "probability", "model_version"}
+    assert set(answer) == {"label", "probability", "neither", "model_version"}
     assert "decode;dur=" in response.headers["server-timing"]
 
 

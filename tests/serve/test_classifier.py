@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serve import preprocess
+from serve import model_file, preprocess
 from serve.classifier import Classifier, Prediction
 from serve.errors import ProblemError, UnsupportedImageTypeError
 
@@ -22,6 +22,18 @@ def test_a_cat_is_a_cat(classifier: Classifier, cat_jpeg: bytes) -> None:
     assert prediction.model_version == classifier.description.version
     assert prediction.decode_ms > 0
     assert prediction.inference_ms > 0
+
+
+@pytest.mark.parametrize(("above", "neither"), [(-1e-6, False), (1e-6, True)])
+def test_a_photo_that_the_network_is_not_sure_of_looks_like_neither(
+    model_path: Path, tmp_path: Path, cat_jpeg: bytes, above: float, *, neither: bool
+) -> None:
+    model, known = model_path.read_bytes(), model_file.read(model_path)
+    probability = Classifier(model_path).classify(cat_jpeg).probability
+    below = max(probability, 1 - probability) + above
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack(model, known.labels, known.positive_class, {"neither_below": below}))
+    assert Classifier(file).classify(cat_jpeg).neither is neither
 
 
 def test_the_probability_is_that_of_the_pixels(classifier: Classifier, cat_jpeg: bytes) -> None:

@@ -74,7 +74,7 @@ def test_into_a_pipe_a_line_of_json_a_photo() -> None:
     assert first == second
     assert first["photo"] == CAT
     assert first["label"] == "cat"
-    assert set(first) == {"photo", "label", "probability", "model_version"}
+    assert set(first) == {"photo", "label", "probability", "neither", "model_version"}
 
 
 def test_on_a_terminal_a_table() -> None:
@@ -84,6 +84,13 @@ def test_on_a_terminal_a_table() -> None:
     assert heading.split() == ["photo", "label", "P(dog)"]
     assert row.split()[1] == "cat"
     assert 0 <= float(row.split()[2]) < 0.5
+
+
+def test_a_photo_that_looks_like_neither_is_said_to(unsure_model_path: Path) -> None:
+    _, shown = on_a_terminal("--model", str(unsure_model_path), CAT)
+    (row,) = (line for line in shown.splitlines() if line.startswith(CAT))
+    assert row.split()[-1] == "neither?"
+    assert lines(run("--model", str(unsure_model_path), CAT))[0]["neither"] is True
 
 
 def test_json_on_a_terminal_when_asked() -> None:

@@ -17,6 +17,14 @@ def test_what_is_packed_is_read_back(tmp_path: Path) -> None:
     assert description.details == {"quantization": "int8"}
 
 
+def test_below_what_a_photo_looks_like_neither_is_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack(b"a model", ("a", "b"), "b", {"neither_below": 0.9}))
+    assert model_file.read(file).neither_below == 0.9
+    file.write_bytes(model_file.pack(b"a model", ("a", "b"), "b", {}))
+    assert model_file.read(file).neither_below == 0
+
+
 def test_the_version_is_of_the_model_alone(tmp_path: Path) -> None:
     versions = []
     for number, (model, details) in enumerate([(b"one", {}), (b"one", {"note": "else"}), (b"two", {})]):

@@ -147,13 +147,22 @@ def test_a_color_profile_is_left_alone(photo: Image.Image) -> None:
 
 
 def test_the_pixels_that_networks_were_trained_on_stay(photo: Image.Image) -> None:
-    """Small JPEGs, as in the training set: draft, one bilinear resize, nothing else."""
+    """Small JPEGs: draft, a bilinear resize to a fourth more than the result, one to the result, nothing else."""
     for size in ((200, 200), (500, 375), (320, 900)):
         data = encoded(photo.resize(size), "JPEG", quality=92)
         image = Image.open(io.BytesIO(data))
         image.draft("RGB", (2 * SIDE, 2 * SIDE))
-        expected = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+        larger = image.resize((SIDE * 5 // 4, SIDE * 5 // 4), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(decode(data, SIDE, SIDE, with_margin=True), np.asarray(larger))
+        expected = np.asarray(larger.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
         np.testing.assert_array_equal(decode(data, SIDE, SIDE), expected)
+
+
+def test_a_photo_of_the_training_set_is_not_resized_on_the_way(photo: Image.Image) -> None:
+    """They are 200 x 200, a fourth more than the 160 x 160 of the shipped model."""
+    data = encoded(photo.resize((200, 200)), "JPEG", quality=92)
+    as_stored = Image.open(io.BytesIO(data)).convert("RGB")
+    np.testing.assert_array_equal(decode(data, 160, 160, with_margin=True), np.asarray(as_stored))
 
 
 # Modes

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from convert import __main__ as convert_cli
+from serve.classifier import Classifier
 from train import __main__ as train_cli
 from train import card, check, metadata, plots
 from train.data import Source
@@ -47,6 +48,12 @@ def test_what_is_measured_is_written_and_a_missed_bar_fails(
     assert len(evaluation["elsewhere"]["labels"]) == 5
     assert "skipped cat/001.jpg" in capsys.readouterr().out
     assert set(evaluation["robustness"]) == set(check.SPOILED)
+    others = evaluation["neither"]["others"]
+    assert others["photos"] >= 20
+    assert others["share"] == pytest.approx(1 - len(evaluation["neither"]["missed"]) / others["photos"])
+    below = Classifier(output / "cats_dogs.tflite").description.neither_below
+    unsure = [p for p in evaluation["test"]["probabilities"] if max(p, 1 - p) < below]
+    assert evaluation["neither"]["test"]["share"] == len(unsure) / 8
     monkeypatch.setattr(check, "BARS", check.BARS | {"test accuracy": ("at least", 1.1)})
     assert check.main(flags) == 1
     printed = capsys.readouterr().out
