@@ -52,10 +52,16 @@ def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> 
     reference = split.keras_probabilities
     of_keras = evaluate.metrics(split.labels, reference)
     difference = np.abs(probabilities - reference)
+    truth = np.asarray(split.labels) == 1
+    right, keras_right = ((said >= 0.5) == truth for said in (probabilities, reference))
+    lost = evaluate.difference_interval(
+        int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth)
+    )
     return {
         **evaluate.metrics(split.labels, probabilities),
         "keras_accuracy": of_keras["accuracy"],
         "keras_auc": of_keras["auc"],
+        "lost_interval": list(lost),
         "agreement": float(((probabilities >= 0.5) == (reference >= 0.5)).mean()),
         "largest_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),

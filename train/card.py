@@ -61,26 +61,39 @@ def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "",
         (
             "`python -m train.check --photos FOLDER` runs the shipped file from file bytes through `serve.Classifier` "
-            f"({evaluation['runtime']}) and fails if one does not hold. Accuracies with their 95% intervals (Wilson)."
+            f"({evaluation['runtime']}) and fails if one does not hold. With their 95% intervals: "
+            "Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a paired one for int8's loss."
         ),
         "",
         "| | measured | bar | |",
         "|---|---|---|---|",
     ]
-    intervals = _intervals(evaluation)
+    shares, others = _shares(evaluation), _intervals(known, evaluation)
     for name, figure in check.measured(evaluation, known).items():
         kind, bar = check.BARS[name]
-        shown, wanted = f"{figure:.4f}", str(bar)
-        if name in intervals:
-            (low, high), photos = intervals[name]
-            wanted = _percent(bar)
-            shown = f"{_percent(figure)} ({_percent(low)} to {_percent(high)}; {photos:,} photos)"
-        verdict = "holds" if check.holds(name, figure) else "**missed**"
-        lines.append(f"| {name} | {shown} | {kind} {wanted} | {verdict} |")
+        if name in shares:
+            (low, high), photos = shares[name]
+            shown = (
+                f"{_percent(figure)} ({_percent(low)} to {_percent(high)}; {photos:,} photos) | {kind} {_percent(bar)}"
+            )
+        else:
+            low, high = others[name]
+            shown = f"{figure:.4f} ({low:.4f} to {high:.4f}) | {kind} {bar}"
+        lines.append(f"| {name} | {shown} | {'holds' if check.holds(name, figure) else '**missed**'} |")
     return "\n".join([*lines, ""])
 
 
-def _intervals(evaluation: dict[str, Any]) -> dict[str, tuple[list[float], int]]:
+def _intervals(known: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, list[float]]:
+    """For those figures that are no share of photos: the 95% interval."""
+    intervals, lost = evaluation["test"]["intervals"], known["conversions"]["int8"]["runtimes"][evaluation["runtime"]]
+    return {
+        "test AUC": intervals["auc"],
+        "test calibration error": intervals["ece"],
+        "points lost to float32": [100 * end for end in lost["lost_interval"]],
+    }
+
+
+def _shares(evaluation: dict[str, Any]) -> dict[str, tuple[list[float], int]]:
     """For those figures that are a share of photos: the 95% interval, and how many photos."""
     accuracies = {"test accuracy": "test", "accuracy on photos from elsewhere": "elsewhere"}
     shares = {"test photos taken for neither": "test", "photos of neither taken for it": "others"}
@@ -138,6 +151,7 @@ def _recipe(known: dict[str, Any]) -> str:
             "",
             *phases,
             "",
+            *([model["note"], ""] if "note" in model else []),
             (
                 f"`python -m train` does this (seed {model['seed']}, batches of {model['batch_size']}; augmentation: "
                 "see `train/data.py`), `python -m convert` the rest: a temperature fitted on the validation split "

@@ -190,6 +190,11 @@ def check(args: argparse.Namespace) -> int:
         evaluation["elsewhere"] = answers(
             classifier, elsewhere.read(range(elsewhere.total)), elsewhere.total, "photos from elsewhere"
         )
+    said = evaluation["test"]["labels"], evaluation["test"]["probabilities"]
+    evaluation["test"]["intervals"] = {
+        "auc": evaluate.bootstrap_interval(evaluate.auc, *said),
+        "ece": evaluate.bootstrap_interval(evaluate.expected_calibration_error, *said),
+    }
     others = [*neither_photos.in_packages(), *(neither_photos.in_folder(args.neither) if args.neither else ())]
     evaluation["neither"] = neither(classifier, evaluation["test"], others)
     kept = set(evaluation["test"]["names"])

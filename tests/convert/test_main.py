@@ -40,7 +40,16 @@ def test_the_file_describes_itself_and_metadata_has_the_figures(trained: tuple[l
     result = written["runtimes"]["ai-edge-litert"]
     assert result["photos"] == 8
     assert result["agreement"] >= 0.5
+    assert result["lost_interval"][0] <= result["keras_accuracy"] - result["accuracy"] <= result["lost_interval"][1]
     assert Classifier(output / "out.tflite").input_size == (32, 32)
+
+
+def test_the_file_knows_what_looks_like_neither(trained: tuple[list[str], Path]) -> None:
+    flags, output = trained
+    assert cli.main([*flags, "--max-accuracy-drop", "100", "--neither-share", "0.5"]) == 0
+    classifier, validation = Classifier(output / "out.tflite"), data.Source(Path(flags[1])).read_split("validation")
+    flagged = [classifier.classify(photo.data).neither for photo in validation]
+    assert sum(flagged) == len(flagged) / 2
 
 
 def test_the_same_input_gives_the_same_bytes(trained: tuple[list[str], Path]) -> None:

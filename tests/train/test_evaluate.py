@@ -54,3 +54,15 @@ def test_precision_and_recall_of_both_labels() -> None:
     assert point["precision_negative"] == 2 / 3
     assert point["recall_negative"] == 2 / 3
     assert evaluate.operating_point([0, 1], [0.1, 0.2], 0.5)["precision_positive"] == 1.0
+
+
+def test_the_bootstrap_covers_a_proportion_as_wilsons_interval_does() -> None:
+    labels = np.repeat([1, 0], [300, 700])
+    low, high = evaluate.bootstrap_interval(lambda truth, _: float(np.asarray(truth).mean()), labels, labels)
+    assert (low, high) == pytest.approx(evaluate.wilson_interval(300, 1000), abs=0.005)
+
+
+def test_the_interval_of_a_difference_is_that_of_its_discordant_photos() -> None:
+    # Standard error by hand: sqrt((30 + 10) / 1000 - 0.02 ** 2) / sqrt(1000)
+    assert evaluate.difference_interval(30, 10, 1000) == pytest.approx((0.02 - 0.01233, 0.02 + 0.01233), abs=1e-4)
+    assert evaluate.difference_interval(0, 0, 1000) == (0, 0)
