@@ -1,6 +1,10 @@
 """The entry point on AWS Lambda: `lambda_function.handler`. Only wiring: see `serve`."""
 
+import os
 from typing import Any
+
+# NumPy's OpenBLAS would start a thread for each processor as it is loaded, and none of them ever has work here.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from serve import adapters
 from serve.app import App

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from serve import page, telemetry
+from serve import telemetry
 from serve.classifier import Classifier, Prediction
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
 from serve.fetch import Fetcher, FetchPolicy
@@ -123,6 +123,8 @@ class App:
     @cached_property
     def _page_response(self) -> Response:
         """Made when the first browser asks: a cold start does not pay for it."""
+        from serve import page
+
         html = page.PAGE_FILE.read_text(encoding="utf-8")
         return Response(200, page.headers(html), html)
 

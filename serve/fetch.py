@@ -13,12 +13,13 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from serve.errors import (
@@ -29,12 +30,12 @@ from serve.errors import (
     ProblemError,
     UrlRefusedError,
 )
+from serve.http_response import ENCODINGS, HttpResponse, inflated, read_head
 
-if TYPE_CHECKING:  # at run time these are loaded by the first fetch: a request that brings its photo does not pay
+if TYPE_CHECKING:  # at run time it is loaded by the first https URL: others do not pay
     import ssl
 
     from _typeshed import WriteableBuffer
-    from urllib3 import HTTPResponse
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -53,15 +54,12 @@ MAX_URL_LENGTH: Final = 2048
 
 _log = logging.getLogger(__name__)
 
-# Threads that load urllib3 at the same time can find it half made: its modules import each other.
-_LOADING: Final = threading.Lock()
-
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
-_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})  # RFC 9110, 8.4.1
 _CHUNK_BYTES: Final = 65_536
 _FRAMING_BYTES: Final = 1_000_000  # beyond the photo itself: headers, chunk sizes, trailers
 _MAX_HOST_LENGTH: Final = 253  # RFC 1035, 2.3.4, as text
+_MAX_LABEL_LENGTH: Final = 63
 
 # Browsers and libraries drop or reinterpret these, each in its own way: what two parsers read differently is refused.
 _AMBIGUOUS: Final = re.compile(r"[\x00-\x20\x7f\\]")
@@ -207,13 +205,22 @@ class FetchPolicy:
 
 def system_resolve(host: str, port: int) -> list[str]:
     """Ask the system's resolver."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # As bytes: text would load the tables of IDNA, ASCII or not.
+    found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
     return [str(sockaddr[0]) for _family, _type, _protocol, _name, sockaddr in found]
 
 
 def system_dial(address: str, port: int, timeout_s: float) -> socket.socket:
     """Connect. No proxy, whatever the environment says: a proxy would resolve the host again, on its own."""
-    return socket.create_connection((address, port), timeout_s)
+    # Not `create_connection`, which would resolve the address, as text.
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        sock.settimeout(timeout_s)
+        sock.connect((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class Fetcher:
@@ -272,23 +279,17 @@ class Fetcher:
         raise FetchFailedError(_FAILED) from _FoundError(target, f"more than {MAX_REDIRECTS} redirects")
 
     @contextmanager
-    def _answered(self, target: "_Target", deadline: "_Deadline") -> "Iterator[HTTPResponse]":
+    def _answered(self, target: "_Target", deadline: "_Deadline") -> Iterator[HttpResponse]:
         """The answer to a GET, its body not read yet; within the block too, errors become problems."""
-        with _LOADING:
-            from http.client import HTTPException
-
-            import urllib3.connection  # noqa: F401 - `_requested` finds it whole
-            from urllib3.exceptions import HTTPError, ReadTimeoutError
-
         try:
             with ExitStack() as stack:
                 sock = stack.enter_context(self._connected(target, deadline))
                 if target.scheme == "https":
                     sock = stack.enter_context(self._secured(sock, target, deadline))
-                yield stack.enter_context(_requested(target, _Wire(sock, deadline, self._policy)))
-        except (TimeoutError, ReadTimeoutError) as error:
+                yield _requested(target, _Wire(sock, deadline, self._policy))
+        except TimeoutError as error:
             raise FetchTimeoutError(_TOO_SLOW) from _FoundError(target, error)
-        except (OSError, HTTPException, HTTPError, ValueError) as error:
+        except (OSError, ValueError, zlib.error) as error:
             raise FetchFailedError(_FAILED) from _FoundError(target, error)
 
     def _connected(self, target: "_Target", deadline: "_Deadline") -> socket.socket:
@@ -347,23 +348,27 @@ class Fetcher:
         # A connection cut by someone in between must not look like the end of the body.
         return self._tls.wrap_socket(sock, server_hostname=target.host, suppress_ragged_eofs=False)
 
-    def _body(self, target: "_Target", response: "HTTPResponse") -> bytes:
+    def _body(self, target: "_Target", response: HttpResponse) -> bytes:
         if response.status != 200:
             # Behind an allowed private network, even the status is the network's secret.
             told = "" if self._policy.allowed_networks else f" Its status was {response.status}."
             raise FetchFailedError(_FAILED + told) from _FoundError(target, f"status {response.status}")
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in _ENCODINGS:
+        if encoding not in ENCODINGS:
             raise FetchFailedError(_FAILED) from _FoundError(target, f"Content-Encoding: {encoding}")
-        chunks: list[bytes] = []
-        total = 0
-        # urllib3 decompresses no more than it is asked for, since 2.6.
-        while chunk := response.read(_CHUNK_BYTES, decode_content=True):
-            total += len(chunk)
-            if total > self._policy.max_bytes:
+        compressed = encoding not in ("", "identity")
+        body = bytearray()
+        for chunk in response.chunks():
+            body += chunk
+            if not compressed and len(body) > self._policy.max_bytes:
                 raise _too_large(self._policy)
-            chunks.append(chunk)
-        return b"".join(chunks)
+        if not compressed:
+            return bytes(body)
+        # As it came, `_Wire` has its cap on it.
+        plain = inflated(body, encoding, self._policy.max_bytes)
+        if len(plain) > self._policy.max_bytes:
+            raise _too_large(self._policy)
+        return plain
 
 
 def _too_large(policy: FetchPolicy) -> ImageTooLargeError:
@@ -449,10 +454,20 @@ def _host(parts: SplitResult) -> str:
     name = parts.hostname or ""
     if len(name) > _MAX_HOST_LENGTH:
         raise ValueError("host too long")
-    ascii_name = name.encode("idna").decode("ascii").lower().removesuffix(".")
+    ascii_name = _ascii(name).lower().removesuffix(".")
     if ascii_name and not _HOST_NAME.fullmatch(ascii_name):
         raise ValueError("not a host name")
     return ascii_name
+
+
+def _ascii(name: str) -> str:
+    """Raises ValueError: a label is empty, or longer than 63 characters (RFC 1035, 2.3.4)."""
+    if not name.isascii():
+        return name.encode("idna").decode("ascii")
+    labels = name.removesuffix(".").split(".")
+    if name and not all(0 < len(label) <= _MAX_LABEL_LENGTH for label in labels):
+        raise ValueError("a label of the host is empty or too long")
+    return name
 
 
 def _redirected(previous: _Target, location: str | None) -> _Target:
@@ -469,12 +484,7 @@ def _redirected(previous: _Target, location: str | None) -> _Target:
     return target
 
 
-def _requested(target: _Target, wire: "_Wire") -> "HTTPResponse":
-    from urllib3.connection import HTTPConnection
-
-    logging.getLogger("urllib3.connection").addFilter(_names_no_url)
-    connection = HTTPConnection(target.host, target.port)
-    connection.sock = cast("socket.socket", wire)  # connected already, so it never resolves nor connects by itself
+def _requested(target: _Target, wire: "_Wire") -> HttpResponse:
     headers = {
         "Host": target.authority,
         "User-Agent": USER_AGENT,
@@ -482,17 +492,14 @@ def _requested(target: _Target, wire: "_Wire") -> "HTTPResponse":
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
-    connection.request("GET", target.path, headers=headers, preload_content=False)
-    return connection.getresponse()
-
-
-def _names_no_url(record: logging.LogRecord) -> bool:
-    """Drop urllib3's warning of broken headers: it would log the whole URL, query included."""
-    return not str(record.msg).startswith("Failed to parse headers")
+    # Host and path are ASCII without blanks and line ends: `_parsed` has seen to it.
+    lines = [f"GET {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    wire.sendall("\r\n".join(lines).encode("ascii"))
+    return read_head(cast("BinaryIO", io.BufferedReader(_WireReader(wire), _CHUNK_BYTES)))
 
 
 class _Wire:
-    """The part of a socket that http.client uses, with the deadline and a cap on bytes over every single read.
+    """A socket to ask and to be answered, with the deadline and a cap on bytes over every single read.
 
     A socket's own timeout starts anew with each byte, so a server that sends one now and then would hold us forever.
     The cap here, on the raw bytes, holds whatever a response does to the parsers above it.
@@ -515,15 +522,6 @@ class _Wire:
         if self._left_bytes < 0:
             raise _too_large(self._policy)
         return count
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_WireReader(self), _CHUNK_BYTES)
-
-    def settimeout(self, _timeout_s: float | None) -> None:
-        """The deadline decides, not the connection."""
-
-    def close(self) -> None:
-        """Who opened the socket closes it: the connection would, before the body has been read."""
 
 
 class _WireReader(io.RawIOBase):

@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +35,7 @@ def from_context(context: Any, *, cold_start: bool = False) -> Invocation:
     """The invocation that a Lambda context tells of; without a context, one that may take a minute."""
     left_ms = getattr(context, "get_remaining_time_in_millis", lambda: 60_000)()
     return Invocation(
-        request_id=getattr(context, "aws_request_id", None) or str(uuid.uuid4()),
+        request_id=getattr(context, "aws_request_id", None) or os.urandom(16).hex(),
         deadline=time.monotonic() + left_ms / 1000 - _MARGIN_S,
         # The runtime client puts the header of the current call there.
         trace_id=os.environ.get("_X_AMZN_TRACE_ID", ""),

@@ -4,10 +4,8 @@ It is packed the way TFLite metadata packs its associated files: a zip archive b
 TFLite interpreter ignores it, and any zip tool lists it: `unzip -p cats_dogs.tflite metadata.json`.
 """
 
-import hashlib
-import io
 import json
-import zipfile
+import zipimport
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +44,10 @@ class Description:
 
 def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:
     """The model with its description appended."""
+    import hashlib  # here, because serving only reads
+    import io
+    import zipfile
+
     described = {
         "labels": labels,
         "positive_class": positive_class,
@@ -66,17 +68,31 @@ def read(path: Path) -> Description:
         FileNotFoundError: there is no such file.
         ValueError: it has no description, or an incomplete one.
     """
+    path.stat()  # if it is not there, that is to be said
     try:
-        with zipfile.ZipFile(path) as file:
-            details = json.loads(file.read(_METADATA))
+        details = json.loads(_member(path, _METADATA))
         description = Description(
             labels=tuple(details.pop("labels")),
             positive_class=details.pop("positive_class"),
             version=details.pop("version"),
             details=details,
         )
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: has no description inside; make it with `python -m convert`") from error
     if len(description.labels) != 2 or description.positive_class not in description.labels:
         raise ValueError(f"{path}: needs two labels, the positive class among them")
     return description
+
+
+def _member(path: Path, name: str) -> bytes:
+    """A member of the archive in a file, by the zip reader that Python itself has loaded: `zipfile` would take longer.
+
+    Raises:
+        OSError: the file has no archive at its end, or none with that member.
+    """
+    try:
+        archive = zipimport.zipimporter(str(path))
+    except zipimport.ZipImportError as error:
+        raise OSError(str(error)) from error
+    archive.invalidate_caches()  # it remembers archives by their names; the file may be another one by now
+    return archive.get_data(name)

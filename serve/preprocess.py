@@ -13,15 +13,14 @@ import importlib
 import io
 import struct
 import warnings
-from typing import Final
+from typing import IO, Final
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from serve.errors import ImageTooLargeError, UndecodableImageError, UnsupportedImageTypeError
 
-Pixels = npt.NDArray[np.uint8]
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
@@ -86,12 +85,11 @@ _BROKEN_FILE: Final = (
     ValueError, struct.error,
 )  # fmt: skip
 
-Image.preinit()  # JPEG, PNG, GIF and BMP now, while the environment starts, not when the first photo waits
 _LATE_PLUGINS: Final = {"WEBP": "PIL.WebPImagePlugin", "AVIF": "PIL.AvifImagePlugin"}
 # Pillow's own ceiling (89 megapixels) stands behind ours: it knows sizes that appear only while a file is parsed.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 # Compressed text in a PNG, for all chunks together, in characters: Pillow would keep 64 Mi, at up to 4 bytes each.
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
+_MAX_PNG_TEXT: Final = 4 * 1024 * 1024
 
 
 def sniff(data: bytes) -> str | None:
@@ -169,9 +167,24 @@ def _open(data: bytes, image_format: str) -> Image.Image:
     if image_format == "JPEG" and _scans(data) > _MAX_JPEG_SCANS:
         raise UndecodableImageError("The JPEG image has too many scans: save it anew.")
     file = _MeteredFile(data)
-    image = Image.open(file, formats=[image_format])
+    image = _opened_jpeg(file) if image_format == "JPEG" else _opened(file, image_format)
     file.reads_left = _MAX_PIXEL_READS
     return image
+
+
+def _opened_jpeg(file: IO[bytes]) -> Image.Image:
+    """As `Image.open` does it, but `Image.open` loads other plugins first: most requests bring a JPEG."""
+    try:
+        return JpegImagePlugin.jpeg_factory(file)
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise UnidentifiedImageError from error
+
+
+def _opened(file: IO[bytes], image_format: str) -> Image.Image:
+    from PIL import PngImagePlugin
+
+    PngImagePlugin.MAX_TEXT_MEMORY = _MAX_PNG_TEXT
+    return Image.open(file, formats=[image_format])
 
 
 def _scans(data: bytes) -> int:
@@ -211,6 +224,7 @@ def _limit(image: Image.Image, side: int, max_pixels: int) -> None:
     header_width, header_height = image.size
     pixels = header_width * header_height
     image.draft("RGB", (side, side))
+    max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
     most = min(max_pixels, int(max_pixels * _BYTES_ALLOWED / _bytes_per_pixel(image, pixels)))
     if pixels > most or max(header_width, header_height) > MAX_SIDE:
         raise ImageTooLargeError(

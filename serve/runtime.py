@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 try:
     from ai_edge_litert.interpreter import Interpreter
@@ -42,7 +41,7 @@ class Runner:
         self.input_dtype: type[np.generic] = inputs["dtype"]
         self._input, self._output = inputs["index"], outputs["index"]
 
-    def run(self, pixels: npt.NDArray[np.uint8]) -> float:
+    def run(self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
         """The network's output for uint8 pixels 0-255 of shape (height, width, 3)."""
         self._interpreter.set_tensor(self._input, pixels[np.newaxis].astype(self.input_dtype, copy=False))
         self._interpreter.invoke()

@@ -9,16 +9,18 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from serve.s3_client import S3Requests
 
 # S3 answers within 200 ms as a rule (Amazon S3 User Guide, "Performance guidelines"). Whoever sent the event tries
 # again, over minutes, so that it does not pay to wait or to insist here.
@@ -114,7 +116,7 @@ def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
     # What cannot be a version's name is an invalid argument to S3.
     with _faults_translated(gone=_GONE | {"InvalidArgument"} if version_id else _GONE):
         try:
-            found = client().get_object(Bucket=bucket, Key=key, **version)
+            found = _ask("get_object", bucket, key, **version)
         except ParamValidationError as error:
             raise MalformedRequestError("S3 cannot have a bucket or an object of that name.") from error
     return StoredObject(
@@ -158,7 +160,7 @@ def put_json(bucket: str, key: str, value: Mapping[str, Any], *, replaces: str =
     body = json.dumps(value, indent=1).encode()
     with _faults_translated():
         try:
-            client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", **condition)
+            _ask("put_object", bucket, key, Body=body, ContentType="application/json", **condition)
         except ClientError as error:
             if _code(error) in _LOST_RACE:
                 return False
@@ -187,8 +189,29 @@ def add_tags(bucket: str, key: str, version_id: str, tags: Mapping[str, str]) ->
     return True
 
 
+def _ask(operation: Literal["get_object", "put_object"], bucket: str, key: str, **options: Any) -> Any:
+    """The answer to a request: of the client that starts fast, if it will do, else of botocore's."""
+    from serve.s3_client import OtherRegionError
+
+    with _lock:
+        fast = _make_fast_client()
+    if fast and fast.takes(bucket, key):
+        with suppress(OtherRegionError):
+            return getattr(fast, operation)(Bucket=bucket, Key=key, **options)
+    return getattr(client(), operation)(Bucket=bucket, Key=key, **options)
+
+
+@cache
+def _make_fast_client() -> "S3Requests | None":
+    from serve import s3_client
+
+    return s3_client.from_env(
+        timeouts_s=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), attempts=_ATTEMPTS, max_connections=MAX_CONNECTIONS
+    )
+
+
 def client() -> "S3Client":
-    """The one client of this process, for all threads."""
+    """Botocore's client, one in this process, for all threads."""
     with _lock:
         return _make_client()
 

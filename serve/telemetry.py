@@ -6,7 +6,6 @@ Never the photo, never a query string: a pre-signed URL's signature would be in 
 import json
 import sys
 import time
-import traceback
 from typing import Any, Final
 
 from serve.classifier import Prediction
@@ -61,6 +60,8 @@ class Record(dict[str, Any]):
 
     def add_fault(self, error: Exception) -> None:
         """Note a fault of ours, with all that helps to mend it."""
+        import traceback  # here, because it is needed when something has gone wrong only
+
         self.update(error="internal-error", detail=repr(error), traceback="".join(traceback.format_exception(error)))
 
     def emit(self) -> None:

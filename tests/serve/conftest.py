@@ -67,11 +67,16 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPat
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }.items():
         monkeypatch.setenv(name, value)
-    storage._make_client.cache_clear()
+    forget_s3_clients()
     yield monkeypatch
-    if storage._make_client.cache_info().currsize:
-        storage.client().close()
-    storage._make_client.cache_clear()
+    forget_s3_clients()
+
+
+def forget_s3_clients() -> None:
+    for make in (storage._make_client, storage._make_fast_client):
+        if make.cache_info().currsize and (made := make()):
+            made.close()
+        make.cache_clear()
 
 
 @pytest.fixture

@@ -552,7 +552,7 @@ def test_the_cap_is_exact(framing: Callable[[bytes], Answer]) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_bomb_is_stopped_by_what_it_grows_to_and_never_grows(encoding: str) -> None:
     bomb = gzip_bomb(100) if encoding == "gzip" else zlib.compress(bytes(100_000_000))
-    fetch_from(photo())  # urllib3 is loaded, and its memory not counted
+    fetch_from(photo())  # what a first fetch keeps is not counted
     tracemalloc.start()
     try:
         with pytest.raises(ImageTooLargeError):
@@ -891,7 +891,7 @@ def test_nothing_is_left_open(server: Server, internet: Internet) -> None:
     assert descriptors() <= before
 
 
-def test_a_request_that_brings_its_photo_does_not_pay_for_urllib3() -> None:
+def test_neither_urllib3_nor_tls_is_loaded_before_it_is_needed() -> None:
     script = (
         "import sys, serve.fetch; print([m for m in ('urllib3', 'ssl', 'http.client', 'email') if m in sys.modules])"
     )

@@ -1,0 +1,177 @@
+"""What a fresh process imports for each kind of event is what docs/cold-start.md lists, with a reason each.
+
+A guard of the cold start that does not time: half of it is imports, and a module too many is a module that every new
+environment pays for.
+"""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.conftest import ROOT
+
+BUCKET, KEY = "cats-dogs-uploads", "album one/Mäuschen & Rex.jpg"
+TABLE = ROOT / "docs" / "cold-start.md"
+# What urllib3 and botocore import if it happens to be installed. None of it is in the image.
+OPTIONAL = {"backports", "brotli", "brotlicffi", "certifi", "zstandard"}
+FLOOR = """
+import json, sys
+import numpy as np
+import PIL.Image
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_path=sys.argv[1], num_threads=1)
+interpreter.allocate_tensors()
+(given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
+interpreter.set_tensor(given["index"], np.zeros(given["shape"], given["dtype"]))
+interpreter.invoke()
+interpreter.get_tensor(found["index"])
+print(json.dumps(sorted(sys.modules)))
+"""
+ANSWER = """
+import json, sys
+import lambda_function
+start = set(sys.modules)
+answer = lambda_function.handler(json.load(sys.stdin), None)
+print(json.dumps({"answer": answer, "start": sorted(start), "event": sorted(set(sys.modules) - start)}))
+"""
+
+
+def run(program: str, *arguments: str, event: Any = None, **environment: str) -> Any:
+    """What a fresh process prints last, which is JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        input=json.dumps(event),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def floor(model_path: Path) -> set[str]:
+    """The modules of a process that runs the file once, on a ready array."""
+    return named(run(FLOOR, str(model_path)))
+
+
+@pytest.fixture(scope="module")
+def s3(cat_jpeg: bytes) -> Iterator[dict[str, str]]:
+    """Moto as a server, with a photo; yields the variables that lead to it."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    variables = {
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "RESULTS_BUCKET": "results",
+    }
+    client: Any = boto3.client(
+        "s3",
+        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        region_name="us-east-1",
+    )
+    for bucket in (BUCKET, "results"):
+        client.create_bucket(Bucket=bucket)
+    client.put_object(Bucket=BUCKET, Key=KEY, Body=cat_jpeg)
+    client.close()
+    yield variables
+    server.stop()
+
+
+def named(modules: list[str]) -> set[str]:
+    """Our own modules and Pillow's by their whole names, all others by their packages'; no parts of the interpreter."""
+    names = {name if name.startswith(("serve.", "PIL.")) else name.partition(".")[0] for name in modules}
+    return {
+        name for name in names if not name.startswith("_") and name not in ("encodings", "serve", "lambda_function")
+    }
+
+
+def listed(when: str) -> set[str]:
+    """The modules that the page lists for an occasion."""
+    rows = re.findall(
+        r"^\| ([^|]+) \| ((?:`[\w.]+`(?:, )?)+) \| [^|]+ \|$", TABLE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {name for occasion, names in rows if occasion == when for name in re.findall(r"`([\w.]+)`", names)}
+
+
+def ours(names: set[str]) -> set[str]:
+    """Without the standard library, whose modules import each other as each version of Python likes."""
+    return {name for name in names if name not in sys.stdlib_module_names} - OPTIONAL
+
+
+def http(method: str, path: str, body: bytes = b"", content_type: str = "") -> dict[str, Any]:
+    """An event of an HTTP API."""
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "headers": {"content-type": content_type},
+        "requestContext": {"http": {"method": method}, "stage": "$default"},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def event_of(kind: str, photo: bytes, server: str) -> Any:
+    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n%s\r\n--b--\r\n' % photo
+    encoded = {"image": base64.b64encode(photo).decode()}
+    match kind:
+        case "URL":
+            return {"url": f"{server}/cat.jpg"}
+        case "upload":
+            return http("POST", "/predict", photo, "image/jpeg")
+        case "form":
+            return http("POST", "/predict", form, "multipart/form-data; boundary=b")
+        case "JSON":
+            return http("POST", "/predict", json.dumps(encoded).encode(), "application/json")
+        case "S3":
+            text = (ROOT / "events" / "s3_upload.json").read_text(encoding="utf-8")
+            return json.loads(re.sub(r'"versionId": ?"[^"]+",?', "", text))  # moto's bucket has no versions
+    return http("GET", {"health": "/health", "contract": "/openapi.json", "page": "/"}[kind])
+
+
+def is_answer(kind: str, answer: Any) -> bool:
+    if kind in ("health", "contract", "page"):
+        return bool(answer["statusCode"] == 200)
+    return '"label' in json.dumps(answer)
+
+
+@pytest.mark.parametrize("kind", ["URL", "upload", "JSON", "form", "S3", "health", "contract", "page"])
+def test_an_event_imports_what_it_needs_and_no_more(
+    kind: str, floor: set[str], s3: dict[str, str], photo_server: str, cat_jpeg: bytes
+) -> None:
+    variables = {"URL_ALLOWED_NETWORKS": "127.0.0.0/8", "URL_ALLOWED_PORTS": str(urlsplit(photo_server).port), **s3}
+    event = event_of(kind, cat_jpeg, photo_server)
+    seen = run(ANSWER, event=event, **variables)
+    assert is_answer(kind, seen["answer"])
+    start, more = named(seen["start"]) - floor, named(seen["event"]) - named(seen["start"]) - floor
+    assert ours(start) == ours(listed("start"))
+    assert ours(more) == ours(listed(kind))
+    assert start <= listed("start")
+    # botocore and urllib3 import half of the standard library.
+    assert kind == "S3" or more <= listed(kind)
+
+
+def test_nothing_that_is_listed_is_there_without_need(floor: set[str], s3: dict[str, str]) -> None:
+    """A row that no longer holds goes away; in another version of Python, the standard library may need less."""
+    assert listed("start") & floor == set()
+    if sys.version_info[:2] == (3, 11):
+        seen = run(ANSWER, event=http("GET", "/health"), **s3)
+        assert listed("start") <= named(seen["start"])
