@@ -11,7 +11,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict serve screenshots test check audit format train convert build invoke api deploy lint-template lock clean
+.PHONY: predict serve screenshots test check audit format train convert build invoke api deploy lint-template benchmarks notebook lock clean
 .SECONDARY:
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
@@ -36,7 +36,7 @@ check: .venv/dev/installed .venv/audit/installed  ## format, lint, types, walls,
 	.venv/dev/bin/mypy
 	.venv/dev/bin/lint-imports
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
-	git ls-files -z | grep -zv '^requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
+	git ls-files -z | grep -zv '^\(benchmarks/\)\?requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
 
 audit: .venv/audit/installed  ## known vulnerabilities in what is locked; asks PyPI
 	for lock in requirements/*.txt; do .venv/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
@@ -70,6 +70,12 @@ lint-template: .venv/sam/installed .venv/deploy/installed
 	.venv/deploy/bin/hadolint Dockerfile.lambda
 	.venv/deploy/bin/checkov -f template.yaml Dockerfile.lambda --skip-download --compact --quiet
 
+notebook: .venv/dev/installed  ## the notebook on all photos, in place; NOTEBOOK_PHOTOS=200: a slice; RECOMPUTE=1: train anew
+	.venv/dev/bin/python notebooks/execute.py
+
+benchmarks: .venv/dev/installed .venv/sam/installed  ## speed, size and cost beside the peers; BENCHMARK_FLAGS="--rounds 3"
+	.venv/dev/bin/python -m benchmarks $(BENCHMARK_FLAGS)
+
 lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) pyproject.toml --extra litert --output-file requirements/serve.txt
 	$(LOCK) pyproject.toml --extra litert --extra test --output-file requirements/serve-test.txt
@@ -82,6 +88,8 @@ lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
 	$(LOCK) --output-file requirements/runtime-client.txt requirements/runtime-client.in
+	for name in tutorial onnx keras; do \
+	  $(LOCK) --output-file benchmarks/requirements/$$name.txt benchmarks/requirements/$$name.in || exit 1; done
 
 clean:
 	rm -rf .venv .cache

@@ -1,0 +1,106 @@
+"""The same trained network in the format that each contender reads, made on first use into .cache/benchmarks.
+
+The shipped .tflite files are used as they are. The others come from `models/cats_dogs.keras`, with the temperature of
+the shipped file folded in as `python -m convert` does, so that all of them answer alike.
+
+    python -m benchmarks.derive NETWORK TEMPERATURE FOLDER KIND...
+
+does the work in a process of its own: TensorFlow is not to sit beside what is measured.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.environments import BenchmarkError, say
+from serve import model_file
+
+NETWORK: Final = Path("models/cats_dogs.keras")
+SHIPPED: Final = {"int8": Path("models/cats_dogs.tflite"), "float16": Path("models/cats_dogs.float16.tflite")}
+DERIVED: Final = {"float32": "float32.tflite", "onnx": "float32.onnx", "keras": "calibrated.keras"}
+
+
+def derived(root: Path, kinds: Iterable[str]) -> dict[str, Path]:
+    """The model file of each kind: "int8", "float16", "float32", "onnx" or "keras".
+
+    Raises:
+        BenchmarkError: there is nothing to make them from, or it fails.
+    """
+    wanted = set(kinds)
+    network, shipped = root / NETWORK, root / SHIPPED["int8"]
+    missing = [path for path in (network, *(root / path for path in SHIPPED.values())) if not path.is_file()]
+    if missing:
+        raise BenchmarkError(f"{missing[0]}: no such file; make it with `make train` and `make convert`")
+    temperature = str(model_file.read(shipped).details["temperature"])
+    folder = root / ".cache" / "benchmarks" / _key(network, temperature)
+    files = {kind: folder / name for kind, name in DERIVED.items()}
+    todo = sorted(kind for kind in wanted & set(files) if not files[kind].is_file())
+    if todo:
+        say(f"making {', '.join(todo)} of {NETWORK}")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "benchmarks.derive", str(network), temperature, str(folder), *todo]
+        if subprocess.run(command, check=False, cwd=root).returncode:
+            raise BenchmarkError(f"this failed: {' '.join(command)}")
+    files |= {kind: root / path for kind, path in SHIPPED.items()}
+    return {kind: files[kind] for kind in wanted}
+
+
+def _key(network: Path, temperature: str) -> str:
+    return hashlib.sha256(network.read_bytes() + temperature.encode()).hexdigest()[:16]
+
+
+def scaled_input(model: Any) -> Any:
+    """The network behind its own scaling: it takes -1..1, as keras-image-helper's "xception" gives."""
+    import keras
+
+    return keras.Model(model.get_layer("rescaling").output, model.output, name=model.name)
+
+
+def _float32(model: Any, path: Path) -> None:
+    from convert import quantize
+
+    path.write_bytes(quantize.convert(scaled_input(model), "none"))
+
+
+def _onnx(model: Any, path: Path) -> None:
+    import numpy as np
+
+    network = scaled_input(model)
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports nothing that has not been called
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names of old, on behalf of tf2onnx
+        network.export(path, format="onnx", verbose=False)
+
+
+def _keras(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+_WRITERS: Final[dict[str, Callable[[Any, Path], None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}
+
+
+def main(argv: list[str]) -> None:
+    """Make the files named on the command line."""
+    network, temperature, folder, *kinds = argv
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    from convert import calibrate
+
+    for kind in kinds:
+        model = keras.models.load_model(network)
+        calibrate.fold(model, float(temperature))
+        path = Path(folder, DERIVED[kind])
+        # Beside its place: one rename puts it there. Keras looks at the name's end.
+        candidate = path.with_name(f"{os.getpid()}.{path.name}")
+        _WRITERS[kind](model, candidate)
+        candidate.replace(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

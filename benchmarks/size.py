@@ -1,0 +1,180 @@
+"""What each contender takes on disk, in megabytes and files by part, and what of ours the image carries.
+
+MB are 2**20 bytes, of the files' lengths, byte-code included. pip and setuptools, which a virtual environment begins
+with, are left out.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.environments import OURS, ROOT, Contender, say
+
+MB: Final = 2**20
+REST: Final = "other packages"
+MODEL: Final = "model"
+CODE: Final = "code"
+
+_PARTS: Final = {
+    "NumPy": ("numpy",),
+    "Pillow": ("pil", "pillow"),
+    "runtime": ("ai_edge_litert", "tflite_runtime", "onnxruntime", "tensorflow", "tensorflow_cpu"),
+    "boto3 and botocore": ("boto3", "botocore", "s3transfer", "jmespath"),
+}
+_PART_OF: Final = {name: part for part, names in _PARTS.items() for name in names}
+_NOT_COUNTED: Final = ("pip", "setuptools", "pkg_resources", "_distutils_hack", "distutils")
+PARTS: Final = (*_PARTS, REST, MODEL, CODE)
+
+Files = dict[str, list[Path]]
+
+
+def run(contenders: list[Contender], rounds: int = 1) -> dict[str, Any]:  # noqa: ARG001  (as in every section)
+    """Count every contender's files, and those of ours that the image carries.
+
+    Args:
+        contenders: whose environments are there.
+        rounds: has no effect: a count does not vary.
+
+    Returns:
+        By contender: its title, "installed" and, for ours, "image", each with megabytes and files by part.
+    """
+    results = {}
+    for contender in contenders:
+        say(f"size: {contender.name}")
+        results[contender.name] = _of_contender(contender)
+    return results
+
+
+def _of_contender(contender: Contender) -> dict[str, Any]:
+    own = {MODEL: [contender.model], CODE: list(code_files(contender.folder))}
+    found = {"title": contender.title, "installed": counted(installed_files(contender.site_packages) | own)}
+    if contender.folder == ROOT:
+        dockerfile = ROOT / "Dockerfile.lambda"
+        carried = image_files(contender.site_packages, dockerfile, client_in_base=contender.name == OURS)
+        found["image"] = counted(carried | own)
+    return found
+
+
+def part_of(entry: str) -> str:
+    """The part to which an entry of site-packages belongs, such as numpy, numpy.libs or numpy-2.4.6.dist-info."""
+    name = re.split(r"[.-]", entry, maxsplit=1)[0].lower()
+    return _PART_OF.get(name, REST)
+
+
+def installed_files(site_packages: Path) -> Files:
+    """Every file of an environment, by part."""
+    found: Files = {}
+    for path in _files_below(site_packages):
+        entry = path.relative_to(site_packages).parts[0]
+        if re.split(r"[.-]", entry, maxsplit=1)[0] not in _NOT_COUNTED:
+            found.setdefault(part_of(entry), []).append(path)
+    return found
+
+
+def image_files(site_packages: Path, dockerfile: Path, *, client_in_base: bool) -> Files:
+    """What is left of an environment once the commands of the Dockerfile have removed what serving never imports.
+
+    Args:
+        site_packages: of the environment.
+        dockerfile: whose commands count.
+        client_in_base: whether the base image brings AWS's runtime client, as the default one does.
+    """
+    gone = removed(site_packages, dockerfile.read_text(encoding="utf-8"))
+    if client_in_base:
+        gone |= {site_packages / name for name in _client_entries(site_packages)}
+    return {
+        part: kept
+        for part, files in installed_files(site_packages).items()
+        if (kept := [path for path in files if gone.isdisjoint((path, *path.parents))])
+    }
+
+
+def removed(folder: Path, dockerfile: str) -> set[Path]:
+    """What `rm -rf` and the loop over botocore's services take away, of a folder of packages.
+
+    Raises:
+        ValueError: the Dockerfile has no such commands; they have been written in another way.
+    """
+    command = re.search(r"rm -rf ((?:[^;]|\\\n)+);", dockerfile)
+    loop = re.search(r'for service in (\S+); do\s*\\\s*test "\$service" = (\S+) ', dockerfile)
+    if command is None or loop is None:
+        raise ValueError(
+            "Dockerfile.lambda removes packages in a way that benchmarks.size does not read: change it there"
+        )
+    paths = {path for pattern in shlex.split(command[1]) for path in folder.glob(pattern)}
+    services = {path for path in folder.glob(loop[1]) if path.is_dir()}
+    return paths | (services - {folder / loop[2]})
+
+
+def _client_entries(site_packages: Path) -> set[str]:
+    """The entries that AWS's runtime client and what only it requires have in site-packages."""
+    names = ("awslambdaric", "simplejson", "snapshot-restore-py")
+    return {
+        file.parts[0]
+        for distribution in distributions(path=[str(site_packages)])
+        if distribution.metadata["Name"].lower().replace("_", "-") in names
+        for file in distribution.files or ()
+        if file.parts[0] not in ("..", "__pycache__")
+    }
+
+
+def code_files(folder: Path) -> Iterator[Path]:
+    """The files that answer: of ours `lambda_function.py` and `serve`, of another contender all that it has."""
+    if folder != ROOT:
+        yield from _files_below(folder)
+        return
+    yield folder / "lambda_function.py"
+    yield from _files_below(folder / "serve")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def counted(files: Files) -> dict[str, Any]:
+    """{"total_mb", "total_files", "parts": {part: {"mb", "files"}}}."""
+    parts = {part: _count(files[part]) for part in PARTS if part in files}
+    every = _count(path for paths in files.values() for path in paths)
+    return {"total_mb": every["mb"], "total_files": every["files"], "parts": parts}
+
+
+def _count(paths: Iterable[Path]) -> dict[str, Any]:
+    sizes = [path.stat().st_size for path in paths]
+    return {"mb": round(sum(sizes) / MB, 2), "files": len(sizes)}
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """A table: a line for each contender and for what the image carries, a column for each part."""
+    lines = ["| | MB | files | " + " | ".join(PARTS) + " |", "|---|" + "---:|" * (2 + len(PARTS))]
+    for found in results.values():
+        lines.append(_row(found["title"], found["installed"]))
+        if "image" in found:
+            lines.append(_row(f"- of it in the image: {found['title']}", found["image"]))
+    note = "MB are 2<sup>20</sup> bytes. Of the image its base is not counted, nor AWS's runtime client in that."
+    return "\n".join([*lines, "", note])
+
+
+def _row(title: str, found: dict[str, Any]) -> str:
+    parts = [f"{found['parts'][part]['mb']:,.1f}" if part in found["parts"] else "" for part in PARTS]
+    return f"| {title} | {found['total_mb']:,.0f} | {found['total_files']:,} | " + " | ".join(parts) + " |"
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    """Bars of the installed megabytes by part; a PNG that reads on light and dark pages."""
+    from matplotlib.figure import Figure  # here, as a run without plots needs no matplotlib
+
+    from benchmarks import plots
+
+    bars = {found["title"]: found["installed"]["total_mb"] for found in results.values()}
+    bars |= {f"image: {found['title']}": found["image"]["total_mb"] for found in results.values() if "image" in found}
+    figure = Figure(figsize=(7, 0.45 * len(bars) + 1), layout="constrained")
+    axes = figure.subplots()
+    container = axes.barh(list(bars), list(bars.values()), color="#3b7dd8")
+    axes.bar_label(container, fmt="{:,.0f}", padding=3)
+    axes.set(xlabel="installed, MB")
+    axes.set_xlim(0, 1.2 * max(bars.values()))
+    axes.invert_yaxis()
+    plots.save(figure, path)

@@ -1,0 +1,59 @@
+"""The settings of template.yaml on which it depends how much load is taken."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.environments import ROOT
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of template.yaml, or in its place."""
+
+    api_concurrency: int
+    throttle_rate: int
+    throttle_burst: int
+    api_memory_mb: int
+    uploads_concurrency: int
+    uploads_memory_mb: int
+    batch_size: int
+    window_s: int
+    visibility_s: int
+    receives: int
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's own tags as plain values; !Ref X as "X"."""
+
+
+def _plain(loader: Any, _: str, node: Any) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    construct = loader.construct_sequence if isinstance(node, yaml.SequenceNode) else loader.construct_mapping
+    return construct(node, deep=True)
+
+
+_Loader.add_multi_constructor("!", _plain)
+
+
+def settings(template: Path = ROOT / "template.yaml") -> Settings:
+    """The template's settings, with every parameter left alone."""
+    loaded = yaml.load(template.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    parameters = {name: each["Default"] for name, each in loaded["Parameters"].items()}
+    resources = {name: each.get("Properties", {}) for name, each in loaded["Resources"].items()}
+    event = resources["ClassifyUploadsFunction"]["Events"]["Uploads"]["Properties"]
+    return Settings(
+        api_concurrency=parameters["ApiConcurrency"],
+        throttle_rate=parameters["ApiThrottleRate"],
+        throttle_burst=parameters["ApiThrottleBurst"],
+        api_memory_mb=resources["ClassifyFunction"]["MemorySize"],
+        uploads_concurrency=parameters[event["ScalingConfig"]["MaximumConcurrency"]],
+        uploads_memory_mb=resources["ClassifyUploadsFunction"]["MemorySize"],
+        batch_size=event["BatchSize"],
+        window_s=event["MaximumBatchingWindowInSeconds"],
+        visibility_s=resources["UploadQueue"]["VisibilityTimeout"],
+        receives=resources["UploadQueue"]["RedrivePolicy"]["maxReceiveCount"],
+    )
