@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from serve.preprocess import Pixels
 
 THUMBNAIL: Final = 112  # pixels
+DPI: Final = 80  # what figures are saved with
 _TITLE: Final = 14  # pixels a line
 
 
@@ -21,13 +22,16 @@ def thumbnail(image: bytes, side: int = THUMBNAIL) -> Image.Image:
     return upright
 
 
-def grid(pictures: Sequence[Image.Image | Pixels], titles: Sequence[str], columns: int, title: str) -> Figure:
+def grid(
+    pictures: Sequence[Image.Image | Pixels], titles: Sequence[str], columns: int, title: str, side: int = THUMBNAIL
+) -> Figure:
     """Pictures row by row, each under its title, all under one title.
 
     Args:
         pictures: at least one; pixels are uint8, (height, width, 3).
         titles: one a picture; lines are parted by newlines.
         columns: how many pictures a row has.
+        side: how high and wide a picture may be drawn, in pixels, at `DPI` dots per inch.
 
     Raises:
         ValueError: there is nothing to show, or not a title for each picture.
@@ -38,8 +42,8 @@ def grid(pictures: Sequence[Image.Image | Pixels], titles: Sequence[str], column
         raise ValueError(f"{len(pictures)} pictures have {len(titles)} titles")
     rows = -(-len(pictures) // columns)
     lines = 1 + max(text.count("\n") for text in titles)
-    height = rows * (THUMBNAIL + _TITLE * lines + 10) + 2 * _TITLE
-    figure = Figure(figsize=(columns * (THUMBNAIL + 14) / 80, height / 80), layout="constrained")
+    height = rows * (side + _TITLE * lines + 10) + 2 * _TITLE
+    figure = Figure(figsize=(columns * (side + 14) / DPI, height / DPI), layout="constrained")
     figure.suptitle(title, fontsize=10)
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, picture, text in zip(panels, pictures, titles, strict=False):
