@@ -1,0 +1,189 @@
+"""The notebook as it is kept, and as it runs."""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+from notebooks import execute
+from train import card, check, metadata
+
+LARGEST = 5_000_000  # bytes, outputs included
+SETTINGS = ("NOTEBOOK_DATA_DIR", "NOTEBOOK_PHOTOS", "NOTEBOOK_ELSEWHERE", "RECOMPUTE", "TRAIN_FLAGS", "CONVERT_FLAGS")
+
+
+@pytest.fixture(scope="module")
+def kept() -> nbformat.NotebookNode:
+    return nbformat.read(execute.NOTEBOOK, as_version=4)
+
+
+def code_cells(book: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in book.cells if cell.cell_type == "code"]
+
+
+def outputs(book: nbformat.NotebookNode) -> Iterator[nbformat.NotebookNode]:
+    for cell in code_cells(book):
+        yield from cell.outputs
+
+
+def shown(book: nbformat.NotebookNode) -> str:
+    """All text that the cells show."""
+    return "\n".join(output.data.get("text/markdown", "") for output in outputs(book) if "data" in output)
+
+
+def text(book: nbformat.NotebookNode) -> str:
+    """All that can be read in the file, but for the pixels of its pictures."""
+    read: list[str] = [json.dumps(book.metadata)]
+    for cell in book.cells:
+        read += [cell.source, json.dumps(cell.metadata)]
+        for output in cell.get("outputs", []):
+            data = {kind: data for kind, data in output.get("data", {}).items() if not kind.startswith("image/")}
+            read += [json.dumps(data), json.dumps({key: value for key, value in output.items() if key != "data"})]
+    return "\n".join(read)
+
+
+def test_every_cell_has_been_run_once_from_top_to_bottom(kept: nbformat.NotebookNode) -> None:
+    nbformat.validate(kept)
+    cells = code_cells(kept)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    silent = [place for place, cell in enumerate(cells) if not cell.outputs]
+    assert silent == [0, 1, 2]  # settings, the project's folder, imports
+
+
+def test_it_shows_text_and_pictures_and_nothing_else(kept: nbformat.NotebookNode) -> None:
+    kinds = {kind for output in outputs(kept) for kind in output.get("data", {})} - {"text/plain"}
+    assert kinds == {"text/markdown", "image/png", "image/jpeg"}
+    assert [output for output in outputs(kept) if output.output_type != "display_data"] == []
+    assert sum("image/png" in output.data or "image/jpeg" in output.data for output in outputs(kept)) >= 15
+
+
+def test_every_picture_says_what_it_shows(kept: nbformat.NotebookNode) -> None:
+    for output in outputs(kept):
+        for kind in {"image/png", "image/jpeg"} & set(output.data):
+            assert len(output.metadata[kind]["alt"]) > 15
+
+
+def test_it_is_small_enough_and_of_no_machine(kept: nbformat.NotebookNode, root: Path) -> None:
+    assert execute.NOTEBOOK.stat().st_size < LARGEST
+    everything = text(kept)
+    for place in (str(root), str(Path.home()), "/tmp/", "/home/", "/root", sys.prefix, "ipykernel_"):
+        assert place not in everything
+    assert not re.search(r"(?<![\w.`])/(usr|var|opt|work|mnt|Users)/", everything)
+    assert kept.metadata == execute.METADATA
+    assert all(set(cell.metadata) <= {"tags"} for cell in kept.cells)
+
+
+def test_its_figures_are_those_of_the_shipped_model(kept: nbformat.NotebookNode, root: Path) -> None:
+    known = metadata.read(root / "models")
+    evaluation = json.loads((root / "models" / check.FILE).read_text())
+    words = shown(kept)
+    assert f"version `{evaluation['model_version']}`" in words
+    assert f"**{card.accuracy(evaluation['test']['metrics'])}**" in words
+    assert "the very figures of `models/evaluation.json`" in words
+    for model in known["models"].values():
+        for metrics in model["test"].values():
+            assert f"| {card.accuracy(metrics)} | {metrics['auc']:.4f} |" in words
+    for conversion in known["conversions"].values():
+        for result in conversion["runtimes"].values():
+            row = f"{conversion['bytes'] / 1e6:.2f} MB | {card.accuracy(result)} | {result['auc']:.4f}"
+            assert row in words
+
+
+def test_it_was_run_on_all_photos(kept: nbformat.NotebookNode, root: Path) -> None:
+    photos = metadata.read(root / "models")["data"]["photos"]
+    assert f"What is looked at: {sum(photos.values()):,} photos" in shown(kept)
+
+
+def test_every_link_leads_somewhere(kept: nbformat.NotebookNode, root: Path) -> None:
+    links = [link for cell in kept.cells for link in re.findall(r"\]\(([^)\s]+)\)", cell.source)]
+    assert links
+    assert [link for link in links if not (root / "notebooks" / link).is_file()] == []
+
+
+@pytest.fixture
+def clone(root: Path, tmp_path: Path) -> Path:
+    """A place that has what a fresh clone has, and nothing beside it."""
+    place = tmp_path / "clone"
+    (place / "notebooks").mkdir(parents=True)
+    for name in ("serve", "train", "convert", "models", "examples"):
+        (place / name).symlink_to(root / name, target_is_directory=True)
+    shutil.copy(execute.NOTEBOOK, place / "notebooks")
+    return place
+
+
+def run(clone: Path, settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> nbformat.NotebookNode:
+    """The notebook, executed on other photos."""
+    for name in [*SETTINGS, "TFDS_DATA_DIR"]:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    notebook = clone / "notebooks" / execute.NOTEBOOK.name
+    execute.execute(notebook, notebook, timeout_s=600)
+    book = nbformat.read(notebook, as_version=4)
+    assert str(clone) not in text(book)
+    assert [output for output in outputs(book) if output.output_type != "display_data"] == []
+    return book
+
+
+@pytest.fixture
+def folder(photo_folder: Callable[[int], Path]) -> Path:
+    """Photos of two classes: one of them twice in its class, one in both classes, one broken."""
+    made = photo_folder(40)
+    shutil.copy(made / "cat" / "001.jpg", made / "cat" / "copy.jpg")
+    shutil.copy(made / "cat" / "002.jpg", made / "dog" / "contradiction.jpg")
+    (made / "dog" / "broken.jpg").write_bytes((made / "dog" / "003.jpg").read_bytes()[:700])
+    return made
+
+
+def test_it_runs_on_a_folder_of_photos(clone: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    book = run(clone, {"NOTEBOOK_DATA_DIR": str(folder)}, monkeypatch)
+    words = shown(book)
+    assert "What is looked at: 82 photos of `photos`" in words
+    assert "Left out, because they cannot be decoded: dog/broken.jpg" in words
+    assert "2 photos are byte-for-byte copies of another. By the hash, 2 pairs look the same." in words
+    assert "1 show the same picture under both labels" in words
+    assert "those of `models/`" in words
+
+
+def test_it_runs_on_a_slice_of_the_real_photos(clone: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {
+        "TFDS_DATA_DIR": str(shared / "tensorflow_datasets"), "NOTEBOOK_ELSEWHERE": str(shared / "photos"),
+        "NOTEBOOK_PHOTOS": "200",
+    }  # fmt: skip
+    words = shown(run(clone, settings, monkeypatch))
+    assert "What is looked at: 199 photos of `cats_vs_dogs`" in words
+    assert "so a slice of it" in words
+    assert "photos from elsewhere: 200 photos" in words
+
+
+def test_it_computes_anew_what_it_is_asked_to(
+    clone: Path, folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = metadata.read(root / "models")
+    settings = {
+        "NOTEBOOK_DATA_DIR": str(folder), "RECOMPUTE": "1",
+        "TRAIN_FLAGS": "--epochs 1 --img-size 32 --batch-size 8 --weights none",
+        "CONVERT_FLAGS": "--calibration-photos 8 --max-accuracy-drop 100",
+    }  # fmt: skip
+    words = shown(run(clone, settings, monkeypatch))
+    made = metadata.read(clone / ".cache" / "notebook")
+    assert "computed anew" in words
+    assert made["conversions"]["int8"]["version"] in words
+    assert set(made["models"]) == {"baseline", "mobilenetv2"}
+    assert metadata.read(root / "models") == before
+
+
+def test_a_failing_cell_is_an_error_and_leaves_the_file_as_it_was(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notebook = clone / "notebooks" / execute.NOTEBOOK.name
+    before = notebook.read_bytes()
+    with pytest.raises(CellExecutionError, match="no such folder"):
+        run(clone, {"NOTEBOOK_DATA_DIR": str(tmp_path / "none")}, monkeypatch)
+    assert notebook.read_bytes() == before
