@@ -42,9 +42,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--neither-share",
         type=float,
-        default=0.015,
+        default=0.0,
         metavar="SHARE",
-        help="of the validation split's photos that may look like neither: the network is less sure of none but these",
+        help="answers say `neither` where the network is less sure than of all but this share of the validation split; "
+        "0: they say nothing of it",
     )
     p.add_argument("--calibration-photos", type=int, default=300, help="of the training split, for int8")
     p.add_argument("--seed", type=int, default=1, help="which photos those are")
@@ -97,10 +98,11 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     candidate = args.output.with_name(f".{args.output.name}.{os.getpid()}")
     try:
         candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
-        sure = Classifier(candidate)
-        said = np.array([sure.probability(pixels) for pixels in validation.images])
-        details["neither_below"] = calibrate.neither_below(said, args.neither_share)
-        candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
+        if args.neither_share:
+            sure = Classifier(candidate)
+            said = np.array([sure.probability(pixels) for pixels in validation.images])
+            details["neither_below"] = calibrate.neither_below(said, args.neither_share)
+            candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
         test = data.load_split(source, "test", size, args.cache_dir)
         results = _verify(args, candidate, verify.encoded_split(source, test, model))
         candidate.replace(args.output)
@@ -113,7 +115,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         if representative is None
         else {"photos": len(representative), "split": "train", "seed": args.seed},
         "temperature": temperature,
-        "neither_below": details["neither_below"],
+        "neither_below": details.get("neither_below"),
         "runtimes": results,
     }
     known.setdefault("conversions", {})[args.quantize] = converted

@@ -172,7 +172,7 @@ def result(prediction: Prediction) -> dict[str, Any]:
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
-        "neither": prediction.neither,
+        **({} if prediction.neither is None else {"neither": prediction.neither}),
         "model_version": prediction.model_version,
     }
 

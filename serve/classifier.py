@@ -18,15 +18,15 @@ class Prediction:
     Attributes:
         label: the more probable of the two. The set is closed: a photo of neither gets one of them all the same.
         probability: of the positive class ("dog" for the shipped model), 0-1, whichever the label.
-        neither: whether the network is less sure than of all but a few of the photos that it was made for. What it
-            was shown is probably neither, or both, or hardly to be seen.
+        neither: whether the network is less sure than of all but a few of the photos that it was made for: what it
+            was shown is probably neither, or both, or hardly to be seen. None: the file does not say how sure that is.
         model_version: which model file said so.
         decode_ms, inference_ms: time spent, in milliseconds.
     """
 
     label: str
     probability: float
-    neither: bool
+    neither: bool | None
     model_version: str
     decode_ms: float
     inference_ms: float
@@ -67,11 +67,11 @@ class Classifier:
         decoded = time.perf_counter()
         probability = self.probability(pixels)
         done = time.perf_counter()
-        description = self.description
+        description, below = self.description, self.description.neither_below
         return Prediction(
             label=description.positive_class if probability >= 0.5 else description.negative_class,
             probability=probability,
-            neither=max(probability, 1 - probability) < description.neither_below,
+            neither=None if below is None else max(probability, 1 - probability) < below,
             model_version=description.version,
             decode_ms=(decoded - started) * 1e3,
             inference_ms=(done - decoded) * 1e3,

@@ -37,9 +37,9 @@ class Description:
         return next(label for label in self.labels if label != self.positive_class)
 
     @property
-    def neither_below(self) -> float:
-        """A photo whose more probable label is less probable than this looks like neither; 0: nothing is known."""
-        return float(self.details.get("neither_below", 0))
+    def neither_below(self) -> float | None:
+        """A photo whose more probable label is less probable than this looks like neither; None: nothing is said."""
+        return self.details.get("neither_below")
 
 
 def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:

@@ -48,7 +48,6 @@ class Record(dict[str, Any]):
         self.update(
             label=prediction.label,
             probability=round(prediction.probability, 6),
-            neither=prediction.neither,
             model_version=prediction.model_version,
             decode_ms=round(prediction.decode_ms, 2),
             inference_ms=round(prediction.inference_ms, 2),

@@ -175,7 +175,7 @@ def test_uploads_flow_to_the_function_and_what_fails_to_the_dead_letter_queue(te
 
 def test_permissions_are_what_the_code_calls_and_no_more(template: dict[str, Any], root: Path) -> None:
     storage = (root / "serve" / "storage.py").read_text(encoding="utf-8")
-    calls = set(re.findall(r"client\(\)\.(\w+)\(", storage))
+    calls = set(re.findall(r"(?:client\(\)\.|_ask\(\")(\w+)", storage))
     assert calls == SOURCE.keys() | RESULTS.keys() | TAGGING.keys()
     allowed: dict[tuple[str, bool], set[str]] = {}
     for actions, resources, conditional in statements(template, "ClassifyUploadsRole"):

@@ -49,7 +49,7 @@ Written by `python -m train.report` from `metadata.json` and `evaluation.json`: 
 | file | `cats_dogs.tflite`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
 | network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
 | takes | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), made by `serve.preprocess`: the photo squeezed to a square |
-| answers | P({known["data"]["positive_class"]}), float32, 0-1; `serve.Classifier` adds `neither` where it is not sure |
+| answers | P({known["data"]["positive_class"]}), float32, 0-1 |
 | meant for | telling photos of {labels} apart, one animal a photo, as people take them |
 | not meant for | anything else: the set is closed, and a photo of neither gets one of the two labels all the same |
 """
@@ -195,13 +195,21 @@ def _robustness(evaluation: dict[str, Any]) -> str:
 def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     hardest, metrics = min(evaluation["robustness"].items(), key=lambda item: item[1]["accuracy"])
     negative, positive = known["data"]["labels"]
-    others, missed = evaluation["neither"]["others"], ", ".join(evaluation["neither"]["missed"]) or "none"
     return f"""## Known limits
 
-- Closed set: a horse, a face or a wall gets {negative} or {positive}. `neither` is true where the network is less sure
-  than {evaluation["neither"]["below"]:.3f}; of {others["photos"]} images that show neither, it missed {missed}.
+- Closed set: a horse, a face or a wall gets {negative} or {positive}. {_neither(evaluation["neither"])}
 - One animal is expected. With both in the photo, either answer may come.
 - Photos are squeezed to a square: an animal small in a wide photo has few pixels left.
 - Of the changes above it stands this one worst: {hardest} ({_percent(metrics["accuracy"])}).
 - The test photos come from the same place as the training photos; the photos from elsewhere tell more about yours.
 """
+
+
+def _neither(found: dict[str, Any]) -> str:
+    others, missed = found["others"], ", ".join(found["missed"]) or "none"
+    said = "Answers say `neither` where" if found["answered"] else "Answers do not say `neither`. Were it said where"
+    test, shown = _percent(found["test"]["share"]), _percent(others["share"])
+    return (
+        f"{said} the network is less\n  sure than {found['below']:.3f}, {test} of the test photos would get it, and "
+        f"{shown} of\n  {others['photos']} images that show neither; not these: {missed}."
+    )

@@ -104,17 +104,25 @@ def answers(classifier: Classifier, photos: Iterable[data.EncodedPhoto], total: 
 
 
 def neither(classifier: Classifier, test: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
-    """How many photos look like neither: of those of the test split, and of `files`, which show neither."""
+    """How many photos look like neither: of those of the test split, and of `files`, which show neither.
+
+    Where the file does not say how sure the network must be, what is allowed of the test split is taken for it.
+    """
+    sure = np.maximum(test["probabilities"], 1 - np.asarray(test["probabilities"]))
+    below = classifier.description.neither_below
+    if below is None:
+        below = float(np.quantile(sure, BARS["test photos taken for neither"][1]))
     flagged = {}
     for file in tqdm(files, desc="photos of neither", unit="photo"):
         try:
-            flagged[file.name] = classifier.classify(file.read_bytes()).neither
+            probability = classifier.classify(file.read_bytes()).probability
         except ProblemError as problem:
             print(f"skipped {file.name}: {problem.detail}")
-    sure = np.maximum(test["probabilities"], 1 - np.asarray(test["probabilities"]))
-    below = classifier.description.neither_below
+            continue
+        flagged[file.name] = max(probability, 1 - probability) < below
     return {
         "below": below,
+        "answered": classifier.description.neither_below is not None,
         "test": evaluate.share(int((sure < below).sum()), len(sure)),
         "others": evaluate.share(sum(flagged.values()), len(flagged)),
         "missed": [name for name, is_flagged in flagged.items() if not is_flagged],

@@ -34,8 +34,14 @@ def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
     assert answer["label"] == "cat"
     assert 0 <= answer["probability"] < 0.1
     assert answer["model_version"] == app.classifier.description.version
-    assert set(answer) == {"label", "probability", "neither", "model_version"}
+    assert set(answer) == {"label", "probability", "model_version"}
     assert "decode;dur=" in response.headers["server-timing"]
+
+
+def test_a_photo_that_looks_like_neither_is_said_to(unsure_model_path: Path, cat_jpeg: bytes) -> None:
+    _, answer = ask(App(Settings(model_path=unsure_model_path)), "POST", "/predict", cat_jpeg)
+    assert answer["label"] == "cat"
+    assert answer["neither"] is True
 
 
 def test_a_photo_behind_a_url_gets_the_answer_that_it_gets_as_an_upload(
