@@ -1,10 +1,13 @@
 """The entry point on AWS Lambda: `lambda_function.handler`. Only wiring: see `serve`."""
 
+import gc
 import os
 from typing import Any
 
 # NumPy's OpenBLAS would start a thread for each processor as it is loaded, and none of them ever has work here.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Nothing of what is imported is garbage: looking for some would take a twentieth of the start.
+gc.disable()
 
 from serve import adapters
 from serve.app import App
@@ -14,6 +17,9 @@ from serve.settings import Settings
 # Built once, while the environment starts: every call after it finds the model loaded.
 app = App(Settings.from_env())
 cold = True
+
+gc.freeze()  # what is there now stays
+gc.enable()
 
 
 def handler(event: Any, context: Any) -> Any:

@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import subprocess
@@ -36,6 +37,11 @@ def test_only_the_first_call_is_a_cold_start(
     lambda_function.handler({"image": ""}, None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["cold_start"] for line in lines] == [True, False]
+
+
+def test_garbage_is_collected_once_all_is_imported() -> None:
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 10_000
 
 
 def test_settings_that_cannot_be_used_stop_the_start_with_their_name(root: Path) -> None:

@@ -544,6 +544,19 @@ def test_the_worst_photo_that_is_taken_stays_below_400_mb(
     assert 150_000 < int(run.stdout) < 400_000
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_photo_of_a_camera_is_never_in_memory_at_its_full_size(root: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from serve import preprocess\n"
+        "def peak(): return int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
+        "data = sys.stdin.buffer.read(); preprocess.decode(Path('examples/cat.jpg').read_bytes(), 160, 160)\n"
+        "before = peak(); preprocess.decode(data, 160, 160); print(peak() - before)"
+    )
+    data = encoded(Image.linear_gradient("L").resize((4000, 3000)).convert("RGB"), "JPEG")
+    run = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, cwd=root, check=True)
+    assert int(run.stdout) < 8_000  # its pixels take 36,000 kB
+
+
 # Broken files
 
 
