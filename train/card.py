@@ -146,7 +146,7 @@ def _recipe(known: dict[str, Any]) -> str:
             (
                 f"{data['name']} {data['version']} of TensorFlow Datasets: {counts['train']:,} photos to train on, "
                 f"{counts['validation']:,} to choose and calibrate by, {counts['test']:,} to test on, "
-                f"{data['skipped']} undecodable. The backbone starts from ImageNet's weights (`{model['weights']}`)."
+                f"{data['skipped']} left out. The backbone starts from ImageNet's weights (`{model['weights']}`)."
             ),
             "",
             *phases,

@@ -4,17 +4,19 @@ Every photo goes through `serve.preprocess.decode`, so the network is trained on
 """
 
 import hashlib
+import inspect
 import itertools
 import json
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,9 @@ from tqdm import tqdm
 
 from serve import preprocess
 from serve.errors import ProblemError
+from train import duplicates
 
+T = TypeVar("T")
 Split = Literal["train", "validation", "test"]
 
 DATASET: Final = "cats_vs_dogs"
@@ -58,7 +62,8 @@ class Photos:
         images: uint8 RGB pixels 0-255, (photos, height, width, 3); a read-only map of the cache file.
         labels: int64, (photos,): the index into the source's labels.
         names: of the files.
-        skipped: names of the files of this split that could not be decoded, each with the reason.
+        skipped: names of the files of this split that are left out, each with the reason: they could not be decoded,
+            or they are for training and show a picture that validation or test shows too.
     """
 
     images: preprocess.Pixels
@@ -133,7 +138,8 @@ class Source:
 
     def fingerprint(self) -> str:
         """Changes when the photos or the way they are decoded change."""
-        parts: list[object] = [self.name, self.version, self.total, Path(preprocess.__file__).read_text()]
+        code = [inspect.getsource(module) for module in (preprocess, duplicates)]
+        parts: list[object] = [self.name, self.version, self.total, *code]
         if self.root is None:
             parts.append(str(self._builder.data_dir))
         else:
@@ -181,7 +187,7 @@ def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
     """Write images.npy and index.json into `folder`, which appears only when both are whole."""
     labels: list[int] = []
     names: list[str] = []
-    skipped: dict[str, str] = {}
+    skipped = _shown_elsewhere(source) if split == "train" else {}
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
@@ -189,6 +195,7 @@ def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
             for photo, image in _decoded(source, split, size):
                 if isinstance(image, ProblemError):
                     skipped[photo.name] = image.detail
+                if photo.name in skipped or isinstance(image, ProblemError):
                     continue
                 pixels.write(image.tobytes())
                 labels.append(photo.label)
@@ -208,18 +215,43 @@ def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
 def _decoded(
     source: Source, split: Split, size: int
 ) -> Iterator[tuple[EncodedPhoto, preprocess.Pixels | ProblemError]]:
-    """The photos of a split in stored order, decoded on every core, with a progress bar."""
+    """The photos of a split in stored order, decoded."""
+    decode = partial(preprocess.decode, height=size, width=size, with_margin=split == "train")
+    return _on_all_cores(source, split, decode, f"decode {split}")
 
-    def decode(photo: EncodedPhoto) -> preprocess.Pixels | ProblemError:
+
+def _shown_elsewhere(source: Source) -> dict[str, str]:
+    """The names of training photos whose picture validation or test shows too, each with the reason to leave it out."""
+    names: dict[bool, list[str]] = {True: [], False: []}
+    hashes: dict[bool, list[duplicates.Hash]] = {True: [], False: []}
+    for split in SPLITS:
+        for photo, bits in _on_all_cores(source, split, duplicates.difference_hash, f"compare {split}"):
+            if not isinstance(bits, ProblemError):
+                names[split == "train"].append(photo.name)
+                hashes[split == "train"].append(bits)
+    if not (hashes[True] and hashes[False]):
+        return {}
+    found = duplicates.twins(np.array(hashes[True]), np.array(hashes[False]))
+    return {
+        names[True][one]: f"the same picture as {names[False][other]}, to test with" for one, other in found.items()
+    }
+
+
+def _on_all_cores(
+    source: Source, split: Split, work: Callable[[bytes], T], title: str
+) -> Iterator[tuple[EncodedPhoto, T | ProblemError]]:
+    """The photos of a split in stored order, each with what comes of it, with a progress bar."""
+
+    def done(photo: EncodedPhoto) -> T | ProblemError:
         try:
-            return preprocess.decode(photo.data, size, size, with_margin=split == "train")
+            return work(photo.data)
         except ProblemError as problem:
             return problem
 
     photos, total = source.read_split(split), len(source.bounds(split))
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=total, desc=f"decode {split}", unit="photo") as bar:
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=total, desc=title, unit="photo") as bar:
         while chunk := list(itertools.islice(photos, _CHUNK)):
-            yield from zip(chunk, pool.map(decode, chunk), strict=True)
+            yield from zip(chunk, pool.map(done, chunk), strict=True)
             bar.update(len(chunk))
 
 

@@ -10,11 +10,17 @@ from serve import preprocess
 
 SIDE: Final = 16
 BITS: Final = SIDE * SIDE
+SAME_PICTURE: Final = 24
+"""The most bits in which two hashes of one picture differ: cats_vs_dogs has 15 at the most, and 34 between others."""
 
 Hash = npt.NDArray[np.bool_]
 
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601, section 2.5.1
 _BLOCK: Final = 1000  # photos compared with all others at once
+
+
+Hashes = npt.NDArray[np.bool_]
+"""(photos, BITS)."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +47,33 @@ def difference_hash(image: bytes) -> Hash:
     return np.asarray(luma[:, 1:] > luma[:, :-1]).ravel()
 
 
-def close_pairs(hashes: npt.NDArray[np.bool_], max_distance: int) -> list[Pair]:
+def twins(hashes: Hashes, others: Hashes, max_distance: int = SAME_PICTURE) -> dict[int, int]:
+    """Which photos have their picture among other ones: their positions, each with that of the closest other one."""
+    found = {}
+    for start in range(0, len(hashes), _BLOCK):
+        distances = _distances(hashes[start : start + _BLOCK], others)
+        for row in np.flatnonzero(distances.min(axis=1) <= max_distance):
+            found[start + int(row)] = int(distances[row].argmin())
+    return found
+
+
+def _distances(hashes: Hashes, others: Hashes) -> npt.NDArray[np.floating]:
+    """In how many bits each differs from each of the others, (photos, others)."""
+    # Of -1 and 1, the product is how many bits agree less how many differ: whole numbers, exact in float32.
+    signs, other_signs = (np.where(bits, 1, -1).astype(np.float32) for bits in (hashes, others))
+    return (BITS - signs @ other_signs.T) / 2
+
+
+def close_pairs(hashes: Hashes, max_distance: int) -> list[Pair]:
     """Every two photos whose hashes differ in at most `max_distance` bits, the closest first.
 
     Args:
         hashes: (photos, BITS).
         max_distance: for two unrelated photos, about half of the bits differ.
     """
-    # Of -1 and 1, the product is how many bits agree less how many differ: whole numbers, exact in float32.
-    signs = np.where(hashes, 1, -1).astype(np.float32)
     pairs = []
-    for start in range(0, len(signs), _BLOCK):
-        distances = (signs.shape[1] - signs[start : start + _BLOCK] @ signs[start:].T) / 2
+    for start in range(0, len(hashes), _BLOCK):
+        distances = _distances(hashes[start : start + _BLOCK], hashes[start:])
         for row, column in np.argwhere(np.triu(distances <= max_distance, k=1)):
             pairs.append(Pair(start + int(row), start + int(column), int(distances[row, column])))
     return sorted(pairs, key=lambda pair: (pair.distance, pair.first, pair.second))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from serve import preprocess
 from train import data
@@ -146,3 +147,20 @@ def test_the_real_data_set_is_split_as_documented(shared: Path, monkeypatch: pyt
     some = list(source.read(range(source.total - 5, source.total)))
     assert len(some) == 5
     assert all(preprocess.decode(photo.data, 32, 32).shape == (32, 32, 3) for photo in some)
+
+
+def test_a_picture_to_test_with_is_not_trained_on(
+    photo_folder: Callable[[int], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo_folder(40)
+    names = {split: [photo.name for photo in data.Source(folder).read_split(split)] for split in data.SPLITS}
+    copies = dict(zip(names["train"][:2], (names["validation"][0], names["test"][0]), strict=True))
+    for copy, original in copies.items():
+        with Image.open(folder / original) as picture:
+            picture.resize((picture.width * 2, picture.height * 2)).save(folder / copy, quality=60)
+    train = data.load_split(data.Source(folder), "train", 32, tmp_path)
+    assert train.names == names["train"][2:]
+    assert train.skipped.keys() == copies.keys()
+    for copy, original in copies.items():
+        assert original in train.skipped[copy]
+    assert "skipped 2 of 64 files of the train split" in capsys.readouterr().out

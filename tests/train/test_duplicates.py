@@ -65,3 +65,13 @@ def test_pairs_are_those_of_comparing_all_with_all(monkeypatch: pytest.MonkeyPat
 def test_what_is_no_photo_is_a_problem() -> None:
     with pytest.raises(ProblemError):
         duplicates.difference_hash(b"no photo")
+
+
+def test_a_twin_is_the_closest_of_the_other_photos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    hashes, others = (np.random.default_rng(seed).random((20, duplicates.BITS)) < 0.5 for seed in (1, 2))
+    others[4], others[9] = hashes[13], hashes[13]
+    others[4, :3] ^= True
+    others[11] = hashes[2]
+    others[11, : duplicates.SAME_PICTURE + 1] ^= True
+    assert duplicates.twins(hashes, others) == {13: 9}
