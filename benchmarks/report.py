@@ -11,8 +11,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from benchmarks import cold, cost, figures, load, plots, scale, size, targets, warm
-from benchmarks.environments import ROOT, BenchmarkError
+from benchmarks.environments import ROOT
 from benchmarks.warm import FLOOR
+from train import marks
 
 BEGIN: Final = "<!-- benchmarks: written by `python -m benchmarks` -->"
 END: Final = "<!-- end of benchmarks -->"
@@ -46,17 +47,13 @@ round. Times vary by a third from run to run and from machine to machine: the ra
 """
 
 
-def replaced(text: str, content: str) -> str:
-    """The text with everything between the two marks replaced.
+def with_summary(text: str, results: dict[str, Any]) -> str:
+    """README.md with what matters most between its marks.
 
     Raises:
-        BenchmarkError: a mark is missing.
+        ValueError: a mark is missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise BenchmarkError(f"the marks {BEGIN} and {END} are missing")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+    return marks.replaced(text, BEGIN, END, summary(results))
 
 
 def page(results: dict[str, Any]) -> str:
@@ -144,9 +141,9 @@ def write(results: dict[str, Any], readme: Path, folder: Path) -> None:
     """Bring `readme`, `folder`/README.md and `folder`/plots up to date.
 
     Raises:
-        BenchmarkError: `readme` has no marks.
+        ValueError: `readme` has no marks.
     """
-    readme.write_text(replaced(readme.read_text(encoding="utf-8"), summary(results)), encoding="utf-8")
+    readme.write_text(with_summary(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
     (folder / "plots").mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(page(results), encoding="utf-8")
     for name, (_, module) in SECTIONS.items():
@@ -177,7 +174,7 @@ def main(argv: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         print(f"error: {error.filename}: no such file; make it with `python -m benchmarks`", file=sys.stderr)
         return 2
-    except BenchmarkError as error:
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{arguments.readme}, {arguments.folder / 'README.md'} and its plots have the figures of {arguments.results}")

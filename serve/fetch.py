@@ -475,7 +475,7 @@ def _redirected(previous: _Target, location: str | None) -> _Target:
     if not location:
         raise FetchFailedError(_FAILED) from _FoundError(previous, "a redirect without Location")
     try:
-        # http.client reads headers as Latin-1; servers write UTF-8. As bytes it does not matter.
+        # Headers are read as Latin-1; servers write UTF-8. As bytes it does not matter.
         target = _parsed(urljoin(previous.url, quote(location.encode("latin-1"), safe=_URL_SAFE)))
     except ValueError:
         raise UrlRefusedError(_MALFORMED) from None

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from train import card, check, data, metadata, plots
+from train import card, check, data, marks, metadata, plots
 
 BEGIN: Final = "<!-- results: written by `python -m train.report` -->"
 END: Final = "<!-- end of results -->"
@@ -56,11 +56,7 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
     Raises:
         ValueError: a mark is missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the marks {BEGIN} and {END} are missing")
-    return f"{before}{BEGIN}\n{tables(known)}\n{END}{after}"
+    return marks.replaced(text, BEGIN, END, tables(known))
 
 
 def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
