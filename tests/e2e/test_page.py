@@ -127,6 +127,13 @@ def probability(shown: Locator) -> float:
     return float(shown.get_by_role("meter").get_attribute("aria-valuenow") or "nan")
 
 
+def percent(share: float) -> str:
+    """As a person reads it: never a certainty."""
+    if share < 0.001:
+        return "< 0.1%"
+    return "> 99.9%" if share > 0.999 else f"{share:.1%}"
+
+
 def sent_bytes(response: Response) -> int:
     """The length of the photo in a form, or a little more: of the form's own lines."""
     return int(response.request.all_headers()["content-length"])
@@ -163,7 +170,7 @@ def test_a_chosen_photo_gets_its_answer_with_all_that_is_known_of_it(page: Page,
     shown = card(page, "cat.jpg")
     expect(shown.locator(".label")).to_have_text(answer["label"])
     assert probability(shown) == answer["probability"]
-    expect(shown.locator(".number")).to_have_text(f"P(dog) {answer['probability']:.1%}")
+    expect(shown.locator(".number")).to_have_text(f"P(dog) {percent(answer['probability'])}")
     expect(shown.locator("code")).to_have_text(answer["model_version"])
     assert shown.locator("dt").all_inner_texts() == ["In all", "Round trip", "Decode", "Inference"]
     assert all(re.fullmatch(r"[\d.]+ ms", text) for text in shown.locator("dd").all_inner_texts())
