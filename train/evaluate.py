@@ -111,10 +111,12 @@ def bootstrap_interval(
     """The 95% interval of a figure that is no proportion but lies within 0-1, by the basic bootstrap.
 
     Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 5.2. Not the percentiles
-    themselves: drawing photos anew makes a calibration error larger than it is, which this takes back.
+    themselves: drawing photos anew makes a calibration error larger than it is, which this takes back. As many of each
+    label are drawn as there are.
     """
     truth, positive, random = np.asarray(labels), np.asarray(probabilities), np.random.default_rng(1)
-    chosen = (random.integers(len(truth), size=len(truth)) for _ in range(draws))
+    of_each = [np.flatnonzero(truth == label) for label in (0, 1)]
+    chosen = (np.concatenate([random.choice(places, len(places)) for places in of_each]) for _ in range(draws))
     low, high = np.quantile([statistic(truth[places], positive[places]) for places in chosen], (0.025, 0.975))
     twice = 2 * statistic(truth, positive)
     return float(max(0.0, twice - high)), float(min(1.0, twice - low))

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from train import evaluate
@@ -57,9 +58,18 @@ def test_precision_and_recall_of_both_labels() -> None:
 
 
 def test_the_bootstrap_covers_a_proportion_as_wilsons_interval_does() -> None:
-    labels = np.repeat([1, 0], [300, 700])
-    low, high = evaluate.bootstrap_interval(lambda truth, _: float(np.asarray(truth).mean()), labels, labels)
+    labels, right = np.tile([0, 1], 500), np.repeat([True, False], [300, 700])
+    probabilities = np.where(right, labels, 1 - labels)
+
+    def accuracy(truth: npt.ArrayLike, said: npt.ArrayLike) -> float:
+        return float((np.asarray(truth) == np.asarray(said)).mean())
+
+    low, high = evaluate.bootstrap_interval(accuracy, labels, probabilities)
     assert (low, high) == pytest.approx(evaluate.wilson_interval(300, 1000), abs=0.005)
+
+
+def test_the_bootstrap_of_few_photos_has_both_labels_in_every_draw() -> None:
+    assert evaluate.bootstrap_interval(evaluate.auc, [0, 1], [0.2, 0.7]) == (1, 1)
 
 
 def test_the_interval_of_a_difference_is_that_of_its_discordant_photos() -> None:
