@@ -136,13 +136,13 @@ def _started(model: keras.Model, phase: Phase, run_dir: Path) -> keras.Model:
     if phase.name == "distill":
         taught = [teacher.get_weights() for teacher in _loaded(model, run_dir)]
         model.set_weights([np.mean(weights, axis=0) for weights in zip(*taught, strict=True)])
-        return Student(model.inputs, model.outputs, name=model.name)
+        return Student(model.inputs[0], model.outputs[0], name=model.name)
     return model
 
 
 def _bare(model: keras.Model) -> keras.Model:
     """The same layers without an optimizer, whose state weights files would hold too."""
-    return keras.Model(model.inputs, model.outputs)
+    return keras.Model(model.inputs[0], model.outputs[0])
 
 
 def _loaded(model: keras.Model, run_dir: Path) -> Iterator[keras.Model]:
@@ -158,7 +158,7 @@ def _teachers(model: keras.Model, run_dir: Path) -> Callable[[Any], Any]:
     One sees the photos, the other sees them mirrored: what is asked for depends less on either's whims.
     """
     one, other = (
-        keras.Model(teacher.inputs, teacher.get_layer(models.LOGIT_LAYER).output) for teacher in _loaded(model, run_dir)
+        keras.Model(teacher.inputs[0], teacher.get_layer(models.LOGIT_LAYER).output) for teacher in _loaded(model, run_dir)
     )
 
     def answer(images: Any) -> Any:
