@@ -158,7 +158,8 @@ def _teachers(model: keras.Model, run_dir: Path) -> Callable[[Any], Any]:
     One sees the photos, the other sees them mirrored: what is asked for depends less on either's whims.
     """
     one, other = (
-        keras.Model(teacher.inputs[0], teacher.get_layer(models.LOGIT_LAYER).output) for teacher in _loaded(model, run_dir)
+        keras.Model(teacher.inputs[0], teacher.get_layer(models.LOGIT_LAYER).output)
+        for teacher in _loaded(model, run_dir)
     )
 
     def answer(images: Any) -> Any:
