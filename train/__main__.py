@@ -12,9 +12,11 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from train import data, evaluate, fit, metadata, models
+from serve.preprocess import Pixels
+from train import backgrounds, data, evaluate, fit, metadata, models
 
 MODEL_FILES = {"baseline": "baseline.keras", "mobilenetv2": "cats_dogs.keras"}
 
@@ -46,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         type=_count_or_none,
         default=None,
         help="epochs of mobilenetv2 taught by two fine-tuned ones; 0: there is one, and it is the result; "
-        "default: 5, or 0 if --epochs or --fine-tune-epochs is given",
+        "default: 6, or 0 if --epochs or --fine-tune-epochs is given",
     )
     p.add_argument(
         "--img-size",
@@ -109,7 +111,7 @@ def phases(args: argparse.Namespace) -> list[fit.Phase]:
     # Whoever says how long a phase is wants no longer run than that, or says how long the next one is, too.
     fine_tune_epochs, distill_epochs = args.fine_tune_epochs, args.distill_epochs
     if distill_epochs is None:
-        distill_epochs = 0 if args.epochs or fine_tune_epochs is not None else 5
+        distill_epochs = 0 if args.epochs or fine_tune_epochs is not None else 6
     if fine_tune_epochs is None:
         fine_tune_epochs = 0 if args.epochs else 8
     frozen = fit.Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)
@@ -147,6 +149,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             seed=args.seed,
             progress=progress,
             run_dir=run_dir,
+            backgrounds=_backgrounds(model, source, photos["train"], run_dir) if phase.name == "distill" else None,
             tensorboard=args.tensorboard,
         )
         result = evaluate.metrics(photos["test"].labels, evaluate.predict(model, photos["test"]))
@@ -156,6 +159,16 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             return _write(args, model, source, photos, todo, progress)
         progress.start_phase()
         fit.save(model, progress, run_dir)
+
+
+def _backgrounds(model: keras.Model, source: data.Source, photos: data.Photos, run_dir: Path) -> Pixels:
+    """Cut out when the phase begins, by the network that the one before has left; a resumed run reads them again."""
+    file = run_dir / "backgrounds.npy"
+    if not file.is_file():
+        partial = file.with_suffix(".new.npy")
+        np.save(partial, backgrounds.cut(model, source, photos))
+        partial.replace(file)
+    return np.asarray(np.load(file, mmap_mode="r"))
 
 
 def _begin(args: argparse.Namespace, run_dir: Path) -> tuple[fit.Progress, keras.Model]:

@@ -38,6 +38,9 @@ SPLITS: Final[dict[Split, tuple[int, int]]] = {"train": (0, 80), "validation": (
 TFDS shuffles that order when it prepares the data, and `ImageFolder` when it lists the files, always alike; so
 every run has the same splits."""
 
+NEITHER: Final = 0.5
+"""The label of a picture that shows neither class: P(positive class) where nothing speaks for one or the other."""
+
 _CHUNK: Final = 256  # photos in flight while decoding
 
 
@@ -270,14 +273,28 @@ def batches(photos: Photos, batch_size: int) -> tf.data.Dataset:
 
 
 def training_batches(
-    photos: Photos, batch_size: int, size: int, *, seed: int, first_epoch: int, epochs: int
+    photos: Photos,
+    batch_size: int,
+    size: int,
+    *,
+    seed: int,
+    first_epoch: int,
+    epochs: int,
+    backgrounds: preprocess.Pixels | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of size x size for the epochs from `first_epoch` on, `steps_per_epoch` each.
 
     What a batch holds depends on the seed, the epoch and its place in it only: a run that was interrupted and goes on
     sees the batches that it would have seen.
+
+    Args:
+        photos: as high and wide as `load_split` gives them.
+        batch_size: photos in a batch; the last one of an epoch may hold fewer.
+        backgrounds: pictures of neither class, as high and wide. One for each eight photos is added at the end of
+            every batch, with the label `NEITHER`.
     """
     steps = steps_per_epoch(photos, batch_size)
+    added = batch_size // 8
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(len(photos), dtype=tf.int64), seed=[seed, epoch])
@@ -286,7 +303,12 @@ def training_batches(
 
     def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images, labels = _gather(photos, indices)
-        return augment(images, size, tf.stack([tf.cast(seed, tf.int64), step])), labels
+        batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
+        if backgrounds is not None and len(backgrounds) and added:
+            rows = tf.random.stateless_uniform([added], batch_seed, maxval=len(backgrounds), dtype=tf.int64)
+            images = tf.concat([images, _rows(backgrounds, rows)], axis=0)
+            labels = tf.concat([labels, tf.fill([added, 1], NEITHER)], axis=0)
+        return augment(images, size, batch_seed), labels
 
     order = tf.data.Dataset.range(first_epoch, epochs, output_type=tf.int64).flat_map(epoch_batches)
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
@@ -298,9 +320,13 @@ def steps_per_epoch(photos: Photos, batch_size: int) -> int:
 
 
 def _gather(photos: Photos, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    images = tf.numpy_function(lambda rows: photos.images[np.sort(rows)], [indices], tf.uint8, stateful=False)
-    labels = tf.gather(tf.constant(photos.labels[:, None], tf.float32), tf.sort(indices))
-    return tf.cast(tf.ensure_shape(images, (None, *photos.images.shape[1:])), tf.float32), labels
+    indices = tf.sort(indices)  # the file is read from front to back
+    return _rows(photos.images, indices), tf.gather(tf.constant(photos.labels[:, None], tf.float32), indices)
+
+
+def _rows(images: preprocess.Pixels, indices: tf.Tensor) -> tf.Tensor:
+    rows = tf.numpy_function(lambda rows: images[rows], [indices], tf.uint8, stateful=False)
+    return tf.cast(tf.ensure_shape(rows, (None, *images.shape[1:])), tf.float32)
 
 
 def augment(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:

@@ -122,6 +122,28 @@ def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: data
         np.testing.assert_array_equal(labels, labels_again)
 
 
+def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: data.Photos) -> None:
+    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
+    batches = list(data.training_batches(photos, 16, 32, seed=1, first_epoch=0, epochs=2, backgrounds=black))
+    steps = data.steps_per_epoch(photos, 16)
+    assert len(batches) == 2 * steps
+    assert sum(len(labels) for _, labels in batches) == 2 * len(photos) + 2 * len(batches)
+    for images, labels in batches:
+        is_black = np.median(images, axis=(1, 2, 3)) < 25  # a crop may have gray around, and lower contrast
+        assert is_black.tolist() == [False] * (len(labels) - 2) + [True] * 2
+        assert (labels[:, 0] == data.NEITHER).numpy().tolist() == is_black.tolist()
+    rest = data.training_batches(photos, 16, 32, seed=1, first_epoch=1, epochs=2, backgrounds=black)
+    for (images, _), (again, _) in zip(batches[steps:], rest, strict=True):
+        np.testing.assert_array_equal(images, again)
+
+
+def test_backgrounds_are_drawn_at_random(photos: data.Photos) -> None:
+    shades = np.broadcast_to(np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, *photos.images.shape[1:]))
+    batches = data.training_batches(photos, 16, 32, seed=1, first_epoch=0, epochs=1, backgrounds=shades)
+    drawn = {round(float(shade)) for images, _ in batches for shade in np.median(images[-2:], axis=(1, 2, 3))}
+    assert len(drawn) > len(list(batches))
+
+
 def test_another_seed_gives_other_batches(photos: data.Photos) -> None:
     first = [next(iter(data.training_batches(photos, 8, 32, seed=seed, first_epoch=0, epochs=1)))[0] for seed in (1, 2)]
     assert np.abs(first[0] - first[1]).mean() > 1

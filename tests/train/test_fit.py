@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
+import tensorflow as tf
 
 from train import __main__ as cli
-from train import fit, models
+from train import data, fit, models
 
 Folder = Callable[[int], Path]
+Answers = npt.NDArray[np.floating]
 
 
 def train(folder: Path, output: Path, *flags: str) -> keras.Model:
@@ -42,16 +46,21 @@ def losses(output: Path) -> list[tuple[str, int, float]]:
     return [(epoch["phase"], epoch["epoch"], epoch["val_loss"]) for epoch in json.loads(history.read_text())]
 
 
-@pytest.mark.parametrize("interrupted_in", ["scratch", "fine-tune", "fine-tune-2", "distill"])
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
-    photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, interrupted_in: str
+@pytest.mark.parametrize(
+    ("flags", "phases"),
+    [
+        (["--model", "baseline", "--epochs", "2"], ["scratch"]),
+        (
+            ["--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "2"],
+            ["frozen", "fine-tune", "fine-tune-2", "distill"],
+        ),
+    ],
+    ids=["baseline", "mobilenetv2"],
+)
+def test_a_run_interrupted_in_every_phase_ends_where_an_uninterrupted_one_does(
+    photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str], phases: list[str]
 ) -> None:
     folder = photo_folder(40)
-    flags = ["--model", "baseline", "--epochs", "2"]
-    if interrupted_in != "scratch":
-        flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "2"]
-    if interrupted_in in ("fine-tune-2", "distill"):
-        flags += ["--distill-epochs", "2"]
     whole = train(folder, tmp_path / "whole", *flags)
 
     class Interrupted(BaseException):
@@ -60,42 +69,92 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(
     class Interrupting(fit._Epochs):
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             super().on_epoch_end(epoch, logs)
-            if self._phase.name == interrupted_in and epoch == 0:
+            if epoch == 0:
                 raise Interrupted
 
     with monkeypatch.context() as patch:
         patch.setattr(fit, "_Epochs", Interrupting)
-        with pytest.raises(Interrupted):
-            train(folder, tmp_path / "resumed", *flags)
+        for phase in phases:
+            with pytest.raises(Interrupted):
+                train(folder, tmp_path / "resumed", *flags, "--resume")
+            assert fit.Progress.read(next((tmp_path / "resumed" / "runs").iterdir())).history[-1]["phase"] == phase
     resumed = train(folder, tmp_path / "resumed", *flags, "--resume")
     assert_same_weights(whole, resumed)
     assert losses(tmp_path / "whole") == losses(tmp_path / "resumed")
 
 
-def test_distillation_starts_from_the_mean_of_its_teachers_and_learns_their_answers(
-    photo_folder: Folder, tmp_path: Path
-) -> None:
-    folder, output = photo_folder(40), tmp_path / "out"
-    flags = ("--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1")
-    model = train(folder, output, *flags)
-    taught = fit._started(model, fit.Phase("distill", 1, 1e-4), output / "runs" / "mobilenetv2")
-    one, two = fit._loaded(model, output / "runs" / "mobilenetv2")
-    assert any(not np.array_equal(a, b) for a, b in zip(one.get_weights(), two.get_weights(), strict=True))
-    for mean, a, b in zip(taught.get_weights(), one.get_weights(), two.get_weights(), strict=True):
+class Taught(NamedTuple):
+    """The start of a distillation: the student, the networks that teach it, and the folder with their weights."""
+
+    student: fit.Student
+    teachers: tuple[keras.Model, keras.Model]
+    run_dir: Path
+
+
+@pytest.fixture
+def taught(tmp_path: Path) -> Taught:
+    keras.utils.set_random_seed(1)
+    model = models.mobilenetv2(32, "none")
+    models.unfreeze(model, 0.9)
+    pixels = np.random.default_rng(1).uniform(0, 255, (16, 32, 32, 3)).astype(np.float32)
+    for name in fit.TEACHERS:
+        for layer in model.layers:  # teachers that differ, and have not the same answer to everything
+            if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D | keras.layers.Dense):
+                layer.kernel.assign(layer.kernel + 0.1 * keras.random.normal(layer.kernel.shape))
+        for _ in range(4):
+            model(pixels, training=True)
+        fit._bare(model).save_weights(tmp_path / f"{name}.weights.h5")
+    student = fit._started(model, fit.Phase("distill", 1, 1e-4), tmp_path)
+    one, other = fit._loaded(student, tmp_path)
+    student.teachers = fit._teachers(student, tmp_path)
+    return Taught(student, (one, other), tmp_path)
+
+
+def cross_entropy(wanted: Answers, given: Answers) -> float:
+    """What Keras calls binary cross-entropy, in nats."""
+    return float(-np.mean(wanted * np.log(given) + (1 - wanted) * np.log(1 - given)))
+
+
+def test_distillation_starts_from_the_mean_of_its_teachers(taught: Taught) -> None:
+    one, other = taught.teachers
+    assert any(not np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+    weights = (network.get_weights() for network in (taught.student, one, other))
+    for mean, a, b in zip(*weights, strict=True):
         np.testing.assert_allclose(mean, (a + b) / 2, rtol=1e-5, atol=1e-6)
+
+
+def test_teachers_take_turns_and_one_sees_mirror_images(taught: Taught) -> None:
+    one, other = taught.teachers
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
-    logits = [np.log(p / (1 - p)) for p in (one.predict(images), two.predict(images[:, :, ::-1]))]
-    answers = fit._teachers(taught, output / "runs" / "mobilenetv2")(images)
-    np.testing.assert_allclose(answers, 1 / (1 + np.exp(-(logits[0] + logits[1]) / 2)), rtol=1e-4)
-    taught.teachers = lambda _images: answers
-    given = taught.predict(images)
-    wanted = np.asarray(answers)
-    to_teachers = -np.mean(wanted * np.log(given) + (1 - wanted) * np.log(1 - given))
-    labels = np.zeros((4, 1), np.float32)
-    taught.compile(loss="binary_crossentropy")
-    assert float(taught.compute_loss(images, labels, given, training=True)) == pytest.approx(to_teachers, rel=1e-4)
-    to_labels = -np.mean(np.log(1 - given))
-    assert float(taught.compute_loss(images, labels, given, training=False)) == pytest.approx(to_labels, rel=1e-4)
+    answers = [np.asarray(taught.student.teachers(images, step)) for step in range(4)]
+    np.testing.assert_allclose(answers[0], one.predict(images), rtol=1e-4)
+    np.testing.assert_allclose(answers[1], other.predict(images[:, :, ::-1]), rtol=1e-4)
+    np.testing.assert_array_equal(answers[::2][0], answers[::2][1])
+    np.testing.assert_array_equal(answers[1::2][0], answers[1::2][1])
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+
+
+def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_neither(taught: Taught) -> None:
+    student = taught.student
+    student.compile(optimizer="sgd", loss="binary_crossentropy")
+    random = np.random.default_rng(0)
+    images, given = random.uniform(0, 255, (6, 32, 32, 3)).astype(np.float32), random.uniform(0.1, 0.9, (6, 1))
+    labels = np.array([[0], [1], [0], [1], [data.NEITHER], [data.NEITHER]], np.float32)
+    wanted = np.concatenate([np.asarray(student.teachers(images[:4], 0)), labels[4:]])
+    while_training = student.compute_loss(images, tf.constant(labels), given.astype(np.float32), training=True)
+    assert float(while_training) == pytest.approx(cross_entropy(wanted, given), rel=1e-4)
+    # Validation has photos only, and compares with their labels.
+    to_labels = student.compute_loss(images[:4], labels[:4], given[:4].astype(np.float32), training=False)
+    assert float(to_labels) == pytest.approx(cross_entropy(labels[:4], given[:4]), rel=1e-4)
+
+
+def test_backgrounds_count_in_no_metric(taught: Taught) -> None:
+    student = taught.student
+    student.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
+    images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
+    right = student.predict(images) >= 0.5
+    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], data.NEITHER], np.float32)[:, np.newaxis]
+    assert student.evaluate(images, labels, batch_size=4, return_dict=True)["accuracy"] == pytest.approx(2 / 3)
 
 
 def test_resume_with_other_flags_is_refused(
