@@ -1,7 +1,7 @@
 """The same trained network in the format that each contender reads, made on first use into .cache/benchmarks.
 
 The shipped .tflite files are used as they are. The others come from `models/cats_dogs.keras`, with the temperature of
-the shipped file folded in as `python -m convert` does, so that all of them answer alike.
+the shipped file folded in, and asked of the mirror image too, as `python -m convert` does: all of them answer alike.
 
     python -m benchmarks.derive NETWORK TEMPERATURE FOLDER KIND...
 
@@ -51,14 +51,15 @@ def derived(root: Path, kinds: Iterable[str]) -> dict[str, Path]:
 
 
 def _key(network: Path, temperature: str) -> str:
-    return hashlib.sha256(network.read_bytes() + temperature.encode()).hexdigest()[:16]
+    made_by = Path(__file__).read_bytes()
+    return hashlib.sha256(network.read_bytes() + temperature.encode() + made_by).hexdigest()[:16]
 
 
 def scaled_input(model: Any) -> Any:
     """The network behind its own scaling: it takes -1..1, as keras-image-helper's "xception" gives."""
-    import keras
+    from train import models
 
-    return keras.Model(model.get_layer("rescaling").output, model.output, name=model.name)
+    return models.mirrored(model, model.get_layer("rescaling").output)
 
 
 def _float32(model: Any, path: Path) -> None:
@@ -78,7 +79,9 @@ def _onnx(model: Any, path: Path) -> None:
 
 
 def _keras(model: Any, path: Path) -> None:
-    model.save(path)
+    from train import models
+
+    models.mirrored(model).save(path)
 
 
 _WRITERS: Final[dict[str, Callable[[Any, Path], None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}

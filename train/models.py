@@ -9,6 +9,7 @@ ModelName = Literal["baseline", "mobilenetv2"]
 
 LOGIT_LAYER: Final = "logit"
 FEATURES_LAYER: Final = "features"
+PROBABILITY_LAYER: Final = "probability"
 
 
 def baseline(size: int) -> keras.Model:
@@ -55,12 +56,33 @@ def mobilenetv2(size: int, weights: str) -> keras.Model:
 def _head(features: keras.KerasTensor) -> keras.KerasTensor:
     x = keras.layers.Dropout(0.2)(features)
     logit = keras.layers.Dense(1, name=LOGIT_LAYER)(x)
-    return keras.layers.Activation("sigmoid", name="probability")(logit)
+    return keras.layers.Activation("sigmoid", name=PROBABILITY_LAYER)(logit)
 
 
 def build(name: ModelName, size: int, weights: str) -> keras.Model:
     """The named network, untrained but for the weights it starts from."""
     return baseline(size) if name == "baseline" else mobilenetv2(size, weights)
+
+
+def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> keras.Model:
+    """The same network, asked of each photo and of its mirror image at once: the mean of both logits is the answer.
+
+    Shares its layers with `model`. The logit is linear in the features, and those are a mean over places: so the
+    places of both are put below each other, and averaged in one go.
+
+    Args:
+        model: one of `build`.
+        start: a layer's output in `model`, to take in place of the image what that layer would make of it.
+    """
+    start = model.inputs[0] if start is None else start
+    features = model.get_layer(FEATURES_LAYER)
+    backbone = keras.Model(start, features.input)
+    image = keras.Input(start.shape[1:], name="image")
+    both = keras.ops.stack([image, keras.ops.flip(image, axis=2)], axis=1)
+    places = backbone(keras.ops.reshape(both, (-1, *start.shape[1:])))
+    rows, columns, channels = places.shape[1:]
+    logit = model.get_layer(LOGIT_LAYER)(features(keras.ops.reshape(places, (-1, 2 * rows, columns, channels))))
+    return keras.Model(image, model.get_layer(PROBABILITY_LAYER)(logit), name=model.name)
 
 
 def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:

@@ -56,10 +56,31 @@ def test_the_file_knows_what_looks_like_neither(trained: tuple[list[str], Path])
     assert [one.neither for one in said] == [share < below for share in sure]
 
 
+@pytest.mark.parametrize("flag", ["--mirror", "--no-mirror"])
+def test_a_photo_and_its_mirror_image_get_the_same_answer_where_that_is_asked_for(
+    trained: tuple[list[str], Path], flag: str
+) -> None:
+    flags, output = trained
+    assert cli.main([*flags, "--max-accuracy-drop", "100", "--quantize", "none", flag]) == 0
+    classifier = Classifier(output / "out.tflite")
+    photos = [preprocess.decode(photo.data, 32, 32) for photo in data.Source(Path(flags[1])).read_split("test")]
+    one, other = (
+        np.array([classifier.probability(np.ascontiguousarray(pixels[:, ::step])) for pixels in photos])
+        for step in (1, -1)
+    )
+    difference = np.abs(np.log(one) - np.log(other)).max()
+    assert difference < 1e-3 if flag == "--mirror" else difference > 1e-2
+    assert model_file.read(output / "out.tflite").details["mirrored"] is (flag == "--mirror")
+    result = json.loads((output / "metadata.json").read_text())["conversions"]["none"]
+    assert result["mirrored"] is (flag == "--mirror")
+    assert result["runtimes"]["ai-edge-litert"]["largest_difference"] < 1e-4  # from what Keras says, asked alike
+
+
 def test_the_same_input_gives_the_same_bytes(trained: tuple[list[str], Path]) -> None:
     flags, output = trained
     files = []
     for _ in range(2):
+        keras.utils.clear_session()  # it counts the names that it gives; each command begins at zero
         assert cli.main([*flags, "--max-accuracy-drop", "100"]) == 0
         files.append((output / "out.tflite").read_bytes())
     assert files[0] == files[1]

@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from train import models
 
@@ -47,3 +48,30 @@ def test_weights_from_a_file_are_those_of_the_file(tmp_path: Path) -> None:
 def test_a_missing_weights_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="--weights"):
         models.build("mobilenetv2", 32, str(tmp_path / "none.h5"))
+
+
+@pytest.mark.parametrize(("name", "scale"), [("baseline", 0.3), ("mobilenetv2", 30)])
+def test_mirrored_answers_with_the_mean_logit_of_the_photo_and_its_mirror_image(
+    name: models.ModelName, scale: float
+) -> None:
+    keras.utils.set_random_seed(1)
+    model = models.build(name, 64, "none")
+    kernel = model.get_layer(models.LOGIT_LAYER).kernel
+    kernel.assign(np.random.default_rng(2).normal(0, scale, kernel.shape))
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
+    pixels[:, :, :32] /= 4
+    models.unfreeze(model, 0.5)
+    for _ in range(4):  # untrained, without statistics of anything, MobileNetV2 has the same answer to everything
+        model(pixels, training=True)
+    one, other = (logit(model.predict(images, verbose=0)) for images in (pixels, pixels[:, :, ::-1]))
+    assert np.abs(one - other).min() > 0.001  # the mirror image is another photo to it
+    both = models.mirrored(model)
+    np.testing.assert_allclose(logit(both.predict(pixels, verbose=0)), (one + other) / 2, rtol=1e-3, atol=1e-5)
+
+
+def test_mirrored_may_start_behind_a_layer() -> None:
+    model = models.build("baseline", 32, "none")
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
+    behind = models.mirrored(model, model.get_layer("rescaling").output)
+    expected = models.mirrored(model).predict(pixels, verbose=0)
+    np.testing.assert_allclose(behind.predict(pixels / 127.5 - 1, verbose=0), expected, rtol=1e-5)
