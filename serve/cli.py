@@ -31,7 +31,7 @@ examples:
 
 output:
   On a terminal, a table. Into a pipe or a file, or with --json, one JSON object a line:
-  {"photo": "cat.jpg", "label": "cat", "probability": 0.000742, "model_version": "..."}
+  {"photo": "cat.jpg", "label": "cat", "probability": 0.000915, "neither": false, "model_version": "..."}
   or, for a photo that could not be classified:
   {"photo": "cat.txt", "error": {"title": "...", "detail": "...", ...}}
 
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m serve",
         description="Say whether photos show a cat or a dog. The set is closed: a photo of neither gets one of\n"
-        "the two labels all the same.",
+        "the two labels all the same; `neither` says where that is likely.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -48,6 +48,7 @@ class Record(dict[str, Any]):
         self.update(
             label=prediction.label,
             probability=round(prediction.probability, 6),
+            **({} if prediction.neither is None else {"neither": prediction.neither}),
             model_version=prediction.model_version,
             decode_ms=round(prediction.decode_ms, 2),
             inference_ms=round(prediction.inference_ms, 2),

@@ -39,7 +39,7 @@ def _interval(metrics: dict[str, Any]) -> str:
 def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     model, shipped = known["models"]["mobilenetv2"], known["conversions"]["int8"]
     labels = " or ".join(known["data"]["labels"])
-    size = model["input_size"]
+    size, views = model["input_size"], _views(shipped)
     return f"""# Model card: {labels}
 
 Written by `python -m train.report` from `metadata.json` and `evaluation.json`: no figure here is typed.
@@ -47,7 +47,7 @@ Written by `python -m train.report` from `metadata.json` and `evaluation.json`: 
 | | |
 |---|---|
 | file | `cats_dogs.tflite`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
-| network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
+| network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |{views}
 | takes | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), made by `serve.preprocess`: the photo squeezed to a square |
 | answers | P({known["data"]["positive_class"]}), float32, 0-1 |
 | meant for | telling photos of {labels} apart, one animal a photo, as people take them |
@@ -55,13 +55,19 @@ Written by `python -m train.report` from `metadata.json` and `evaluation.json`: 
 """
 
 
+def _views(shipped: dict[str, Any]) -> str:
+    if not shipped["mirrored"]:
+        return ""
+    return "\n| looks at | the photo and its mirror image; the mean of both logits is the answer |"
+
+
 def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     lines = [
         "## What is promised, and what was measured",
         "",
         (
-            "`python -m train.check --photos FOLDER` runs the shipped file from file bytes through `serve.Classifier` "
-            f"({evaluation['runtime']}) and fails if one does not hold. With their 95% intervals: "
+            "`python -m train.check --photos FOLDER --neither OTHERS` runs the shipped file from file bytes through "
+            f"`serve.Classifier` ({evaluation['runtime']}) and fails if one does not hold. With their 95% intervals: "
             "Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a paired one for int8's loss."
         ),
         "",
@@ -155,7 +161,9 @@ def _recipe(known: dict[str, Any]) -> str:
             (
                 f"`python -m train` does this (seed {model['seed']}, batches of {model['batch_size']}; augmentation: "
                 "see `train/data.py`), `python -m convert` the rest: a temperature fitted on the validation split "
-                f"({temperature:.3f}) is folded into the last layer, then int8 with ranges from "
+                f"({temperature:.3f}) is folded into the last layer, "
+                + ("the photo's mirror image is looked at too, " if known["conversions"]["int8"]["mirrored"] else "")
+                + "then int8 with ranges from "
                 f"{known['conversions']['int8']['calibration']['photos']} photos of the training split."
             ),
             "",

@@ -47,6 +47,8 @@ def tables(known: dict[str, Any]) -> str:
                 f"| {mode} | {runtime} | {card.accuracy(result)} | {result['auc']:.4f} | {result['agreement']:.2%} "
                 f"| {conversion['bytes'] / 1e6:.2f} MB | {result['inference_ms']:.2f} ms |"
             )
+    if any(conversion["mirrored"] for conversion in known["conversions"].values()):
+        lines += ["", "A file looks at the photo and at its mirror image, as does Keras where it is compared with one."]
     return "\n".join(lines)
 
 

@@ -34,7 +34,8 @@ def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
     assert answer["label"] == "cat"
     assert 0 <= answer["probability"] < 0.1
     assert answer["model_version"] == app.classifier.description.version
-    assert set(answer) == {"label", "probability", "model_version"}
+    assert set(answer) == {"label", "probability", "neither", "model_version"}
+    assert answer["neither"] is False
     assert "decode;dur=" in response.headers["server-timing"]
 
 
@@ -163,7 +164,8 @@ def test_the_log_line_has_the_answer_and_the_times_but_neither_photo_nor_query(
     app.respond(request, from_context(None, cold_start=True))
     out = capsys.readouterr().out
     line = json.loads(out)
-    assert {"request_id", "source", "route", "status", "label", "probability", "model_version", "level"} <= set(line)
+    assert {"request_id", "source", "route", "status", "level"} <= set(line)
+    assert {"label", "probability", "neither", "model_version"} <= set(line)
     assert line["cold_start"] is True
     assert line["total_ms"] >= line["fetch_ms"] + line["decode_ms"] + line["inference_ms"]
     assert "signature" not in out

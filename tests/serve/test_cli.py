@@ -74,7 +74,7 @@ def test_into_a_pipe_a_line_of_json_a_photo() -> None:
     assert first == second
     assert first["photo"] == CAT
     assert first["label"] == "cat"
-    assert set(first) == {"photo", "label", "probability", "model_version"}
+    assert set(first) == {"photo", "label", "probability", "neither", "model_version"}
 
 
 def test_on_a_terminal_a_table() -> None:

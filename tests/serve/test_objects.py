@@ -68,7 +68,7 @@ def test_a_result_holds_the_prediction_and_all_of_its_source(
     assert result["model_version"] == s3_app.classifier.description.version
     assert abs(datetime.fromisoformat(result["time"]).timestamp() - time.time()) < 60
     assert datetime.fromisoformat(result["time"]).tzname() == "UTC"
-    assert set(result) == {"source", "label", "probability", "model_version", "time"}
+    assert set(result) == {"source", "label", "probability", "neither", "model_version", "time"}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def shipped(photo_folder: Callable[[int], Path], workplace: Path) -> tuple[list[
         small = ["--model", "baseline", "--img-size", "32", "--epochs", "3", "--batch-size", "8"]
         assert train_cli.main([*data, *small, "--learning-rate", "0.01", "--output", str(output)]) == 0
         made = ["--model", str(output / "baseline.keras"), "--output", str(model), "--max-accuracy-drop", "100"]
-        assert convert_cli.main([*data, *made]) == 0
+        assert convert_cli.main([*data, *made, "--neither-share", "0"]) == 0
     return ["--model", str(model), "--data-dir", str(folder)], output
 
 

@@ -109,7 +109,7 @@ def check(event: Any, answer: Any) -> None:
         assert answer["statusCode"] < 500, (event, answer)
         assert isinstance(answer["body"], str)
     else:
-        assert set(answer) <= {"label", "probability", "model_version"} or set(answer) == {"error"}
+        assert set(answer) <= {"label", "probability", "neither", "model_version"} or set(answer) == {"error"}
 
 
 @many
