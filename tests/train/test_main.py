@@ -6,7 +6,7 @@ from train import __main__ as cli
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        ([], [("frozen", 3), ("fine-tune", 8), ("fine-tune-2", 8), ("distill", 5)]),
+        ([], [("frozen", 3), ("fine-tune", 8), ("fine-tune-2", 8), ("distill", 6)]),
         (["--distill-epochs", "0"], [("frozen", 3), ("fine-tune", 8)]),
         (["--fine-tune-epochs", "4"], [("frozen", 3), ("fine-tune", 4)]),
         (
