@@ -50,7 +50,7 @@ def cut(model: keras.Model, source: data.Source, photos: data.Photos) -> Pixels:
             whole = round(side / WINDOW)
             pixels = preprocess.decode(photo.data, whole, whole)
             row, column = round(top * whole), round(left * whole)
-            found.append(pixels[row : row + side, column : column + side])
+            found.append(pixels[row : row + side, column : column + side].copy())  # not to keep all of the photo
             labels.append(label)
             bar.update()
             if not wanted:
