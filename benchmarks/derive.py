@@ -1,13 +1,14 @@
 """The same trained network in the format that each contender reads, made on first use into .cache/benchmarks.
 
-The shipped .tflite files are used as they are. The others come from `models/cats_dogs.keras`, with the temperature of
-the shipped file folded in, and asked of the mirror image too, as `python -m convert` does: all of them answer alike.
+The shipped .tflite files are used as they are. The others come from `models/cats_dogs.keras` as the shipped int8 file
+does: with its temperature folded in, and looking at the mirror image if it looks. So all of them answer alike.
 
-    python -m benchmarks.derive NETWORK TEMPERATURE FOLDER KIND...
+    python -m benchmarks.derive --temperature T --mirror NETWORK FOLDER KIND...
 
 does the work in a process of its own: TensorFlow is not to sit beside what is measured.
 """
 
+import argparse
 import hashlib
 import os
 import subprocess
@@ -36,72 +37,82 @@ def derived(root: Path, kinds: Iterable[str]) -> dict[str, Path]:
     missing = [path for path in (network, *(root / path for path in SHIPPED.values())) if not path.is_file()]
     if missing:
         raise BenchmarkError(f"{missing[0]}: no such file; make it with `make train` and `make convert`")
-    temperature = str(model_file.read(shipped).details["temperature"])
-    folder = root / ".cache" / "benchmarks" / _key(network, temperature)
+    details = model_file.read(shipped).details
+    how = [f"--temperature={details['temperature']}", "--mirror" if details["mirrored"] else "--no-mirror"]
+    folder = root / ".cache" / "benchmarks" / _key(network, how)
     files = {kind: folder / name for kind, name in DERIVED.items()}
     todo = sorted(kind for kind in wanted & set(files) if not files[kind].is_file())
     if todo:
         say(f"making {', '.join(todo)} of {NETWORK}")
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "benchmarks.derive", str(network), temperature, str(folder), *todo]
+        command = [sys.executable, "-m", "benchmarks.derive", *how, str(network), str(folder), *todo]
         if subprocess.run(command, check=False, cwd=root).returncode:
             raise BenchmarkError(f"this failed: {' '.join(command)}")
     files |= {kind: root / path for kind, path in SHIPPED.items()}
     return {kind: files[kind] for kind in wanted}
 
 
-def _key(network: Path, temperature: str) -> str:
+def _key(network: Path, how: list[str]) -> str:
     made_by = Path(__file__).read_bytes()
-    return hashlib.sha256(network.read_bytes() + temperature.encode() + made_by).hexdigest()[:16]
+    return hashlib.sha256(network.read_bytes() + " ".join(how).encode() + made_by).hexdigest()[:16]
 
 
-def scaled_input(model: Any) -> Any:
+def scaled_input(model: Any, *, mirror: bool) -> Any:
     """The network behind its own scaling: it takes -1..1, as keras-image-helper's "xception" gives."""
+    import keras
+
     from train import models
 
-    return models.mirrored(model, model.get_layer("rescaling").output)
+    scaled = model.get_layer("rescaling").output
+    return models.mirrored(model, scaled) if mirror else keras.Model(scaled, model.outputs[0], name=model.name)
 
 
-def _float32(model: Any, path: Path) -> None:
+def _float32(model: Any, path: Path, *, mirror: bool) -> None:
     from convert import quantize
 
-    path.write_bytes(quantize.convert(scaled_input(model), "none"))
+    path.write_bytes(quantize.convert(scaled_input(model, mirror=mirror), "none"))
 
 
-def _onnx(model: Any, path: Path) -> None:
+def _onnx(model: Any, path: Path, *, mirror: bool) -> None:
     import numpy as np
 
-    network = scaled_input(model)
+    network = scaled_input(model, mirror=mirror)
     network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports nothing that has not been called
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names of old, on behalf of tf2onnx
         network.export(path, format="onnx", verbose=False)
 
 
-def _keras(model: Any, path: Path) -> None:
+def _keras(model: Any, path: Path, *, mirror: bool) -> None:
     from train import models
 
-    models.mirrored(model).save(path)
+    (models.mirrored(model) if mirror else model).save(path)
 
 
-_WRITERS: Final[dict[str, Callable[[Any, Path], None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}
+_WRITERS: Final[dict[str, Callable[..., None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}
 
 
 def main(argv: list[str]) -> None:
     """Make the files named on the command line."""
-    network, temperature, folder, *kinds = argv
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.derive")
+    parser.add_argument("--temperature", type=float, required=True)
+    parser.add_argument("--mirror", action=argparse.BooleanOptionalAction, required=True)
+    parser.add_argument("network", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("kinds", nargs="+", choices=list(_WRITERS), metavar="kind")
+    args = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
     from convert import calibrate
 
-    for kind in kinds:
-        model = keras.models.load_model(network)
-        calibrate.fold(model, float(temperature))
-        path = Path(folder, DERIVED[kind])
+    for kind in args.kinds:
+        model = keras.models.load_model(args.network)
+        calibrate.fold(model, args.temperature)
+        path = args.folder / DERIVED[kind]
         # Beside its place: one rename puts it there. Keras looks at the name's end.
         candidate = path.with_name(f"{os.getpid()}.{path.name}")
-        _WRITERS[kind](model, candidate)
+        _WRITERS[kind](model, candidate, mirror=args.mirror)
         candidate.replace(path)
 
 

@@ -99,7 +99,9 @@ def _shares(model: keras.Model) -> keras.Model:
 def _speak_for(model: keras.Model, backgrounds: Pixels, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Which of the backgrounds show enough of the animal, after all, to be taken for what it is."""
     logit = keras.Model(model.inputs[0], model.get_layer(models.LOGIT_LAYER).output)
-    size = model.input_shape[1]
-    resized = tf.image.resize(backgrounds.astype(np.float32), (size, size))
-    said = logit.predict(resized, batch_size=_BATCH, verbose=0)[:, 0]
+    size = model.input_shape[1:3]
+    said = np.zeros(len(backgrounds))
+    for start in range(0, len(backgrounds), _BATCH):
+        batch = slice(start, start + _BATCH)
+        said[batch] = logit(tf.image.resize(backgrounds[batch].astype(np.float32), size), training=False)[:, 0]
     return np.asarray(np.where(labels == 1, said, -said) > _GIVEN_AWAY)
