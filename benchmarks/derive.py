@@ -57,39 +57,26 @@ def _key(network: Path, how: list[str]) -> str:
     return hashlib.sha256(network.read_bytes() + " ".join(how).encode() + made_by).hexdigest()[:16]
 
 
-def scaled_input(model: Any, *, mirror: bool) -> Any:
-    """The network behind its own scaling: it takes -1..1, as keras-image-helper's "xception" gives."""
-    import keras
-
-    from train import models
-
-    scaled = model.get_layer("rescaling").output
-    return models.mirrored(model, scaled) if mirror else keras.Model(scaled, model.outputs[0], name=model.name)
-
-
-def _float32(model: Any, path: Path, *, mirror: bool) -> None:
+def _float32(network: Any, path: Path) -> None:
     from convert import quantize
 
-    path.write_bytes(quantize.convert(scaled_input(model, mirror=mirror), "none"))
+    path.write_bytes(quantize.convert(network, "none"))
 
 
-def _onnx(model: Any, path: Path, *, mirror: bool) -> None:
+def _onnx(network: Any, path: Path) -> None:
     import numpy as np
 
-    network = scaled_input(model, mirror=mirror)
     network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports nothing that has not been called
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names of old, on behalf of tf2onnx
         network.export(path, format="onnx", verbose=False)
 
 
-def _keras(model: Any, path: Path, *, mirror: bool) -> None:
-    from train import models
-
-    (models.mirrored(model) if mirror else model).save(path)
+def _keras(network: Any, path: Path) -> None:
+    network.save(path)
 
 
-_WRITERS: Final[dict[str, Callable[..., None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}
+_WRITERS: Final[dict[str, Callable[[Any, Path], None]]] = {"float32": _float32, "onnx": _onnx, "keras": _keras}
 
 
 def main(argv: list[str]) -> None:
@@ -105,14 +92,18 @@ def main(argv: list[str]) -> None:
     import keras
 
     from convert import calibrate
+    from train import models
 
     for kind in args.kinds:
         model = keras.models.load_model(args.network)
         calibrate.fold(model, args.temperature)
+        # All but Keras's take -1..1, as keras-image-helper's "xception" gives: the network behind its own scaling.
+        start = model.inputs[0] if kind == "keras" else model.get_layer("rescaling").output
+        seen = models.mirrored(model, start) if args.mirror else keras.Model(start, model.outputs[0], name=model.name)
         path = args.folder / DERIVED[kind]
         # Beside its place: one rename puts it there. Keras looks at the name's end.
         candidate = path.with_name(f"{os.getpid()}.{path.name}")
-        _WRITERS[kind](model, candidate, mirror=args.mirror)
+        _WRITERS[kind](seen, candidate)
         candidate.replace(path)
 
 

@@ -50,4 +50,4 @@ def test_of_a_photo_of_a_cat_the_cat_speaks_for_cat(model_path: Path, cat_jpeg: 
     heat = saliency.occlusion(classifier.probability, pixels, patch=width // 4, stride=width // 8)
     cat, background = heat[:, : 3 * width // 4], heat[:, 3 * width // 4 :]
     assert cat.mean() < min(0, background.mean())
-    assert cat.min() < 1.5 * background.min()  # squares at the border cover some of both
+    assert cat.min() < 2 * background.min()  # squares at the border cover some of both
