@@ -3,6 +3,7 @@
 import http.server
 import io
 import random
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,11 @@ from PIL import Image
 from serve import model_file
 
 ROOT = Path(__file__).parents[1]
+
+# What runs in a script's background (`make test &`) inherits that SIGINT is ignored, and so would the programs that are
+# sent one here: they would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
