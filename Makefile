@@ -18,7 +18,7 @@ predict: .venv/serve/installed  ## classify a photo through the Lambda handler: 
 	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
 
 serve: .venv/local/installed  ## the service and its page on this machine: make serve PORT=8000
-	.venv/local/bin/uvicorn serve.local:app --port $(PORT)
+	.venv/local/bin/uvicorn local.server:app --port $(PORT)
 
 screenshots: .venv/dev/installed  ## docs/page-*.png anew
 	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot

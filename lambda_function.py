@@ -31,6 +31,6 @@ def handler(event: Any, context: Any) -> Any:
 
 
 if __name__ == "__main__":
-    from serve.command_line import main
+    from local.invoke import main
 
     raise SystemExit(main(handler))

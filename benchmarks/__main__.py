@@ -13,11 +13,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import cold, cost, environments, figures, load, report, scale, size, warm
-from benchmarks.cost import Times
+from benchmarks import cold, environments, figures, report, size, warm
 from benchmarks.environments import NAMES, OURS, ROOT, BenchmarkError, Contender, say
-from benchmarks.load import Measured
-from serve import model_file
+from benchmarks.scale import cost, growth, load
+from benchmarks.scale.cost import Times
+from benchmarks.scale.load import Measured
+from serve.model import model_file
 
 Results = dict[str, Any]
 
@@ -59,7 +60,7 @@ _RUNNERS: Final[dict[str, Callable[[list[Contender], int, Results], Results]]] =
     "warm": lambda contenders, rounds, _: warm.run(contenders, rounds),
     "size": lambda contenders, _, __: size.run(contenders),
     "cost": lambda contenders, _, results: _cost(contenders, results),
-    "scale": lambda contenders, rounds, _: scale.run(contenders, rounds),
+    "scale": lambda contenders, rounds, _: growth.run(contenders, rounds),
     "load": lambda _, __, results: _load(results),
 }
 _NEEDS: Final = {"cost": ("cold", "warm"), "load": ("cold", "warm", "scale")}

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from benchmarks import events, figures, processes
 from benchmarks.environments import KERAS, OURS, ROOT, BenchmarkError, Contender
 from benchmarks.processes import S3
-from benchmarks.soak import photo_server
+from benchmarks.robustness.soak import photo_server
 
 EVENTS: Final = ("url", "upload", "s3")
 TITLES: Final = {"url": "image URL", "upload": "upload", "s3": "S3 event"}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.environments import BenchmarkError, say
-from serve import model_file
+from serve.model import model_file
 
 NETWORK: Final = Path("models/cats_dogs.keras")
 SHIPPED: Final = {"int8": Path("models/cats_dogs.tflite"), "float16": Path("models/cats_dogs.float16.tflite")}

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from benchmarks import cold, cost, figures, load, plots, scale, size, targets, warm
+from benchmarks import cold, figures, plots, size, targets, warm
 from benchmarks.environments import ROOT
+from benchmarks.scale import cost, growth, load
 from benchmarks.warm import FLOOR
-from train import marks
+from evaluate import marks
 
 BEGIN: Final = "<!-- benchmarks: written by `python -m benchmarks` -->"
 END: Final = "<!-- end of benchmarks -->"
@@ -24,7 +25,7 @@ SECTIONS: Final[dict[str, tuple[str, ModuleType]]] = {
     "warm": ("Warm", warm),
     "size": ("Size", size),
     "cost": ("Cost", cost),
-    "scale": ("Scale", scale),
+    "scale": ("Scale", growth),
     "load": ("A thousand times the load", load),
 }
 

@@ -18,7 +18,7 @@ from benchmarks import events, figures, processes
 from benchmarks.cold import EXAMPLE, LEAN, PROBES
 from benchmarks.environments import KERAS, OURS, ROOT, BenchmarkError, Contender
 from benchmarks.processes import Worker
-from benchmarks.soak import photo_server
+from benchmarks.robustness.soak import photo_server
 
 FLOOR: Final = "floor"
 _FLOOR_TITLE: Final = "floor: bare decode, resize and inference"

@@ -13,11 +13,11 @@ import keras
 import numpy as np
 
 from convert import calibrate, quantize, verify
-from serve import model_file, preprocess
-from serve.classifier import Classifier
 from serve.errors import ProblemError
-from serve.preprocess import Pixels
-from train import data, evaluate, metadata, models
+from serve.model import model_file, preprocess
+from serve.model.classifier import Classifier
+from serve.model.preprocess import Pixels
+from train import data, metadata, models
 
 
 class ConversionError(RuntimeError):
@@ -40,11 +40,11 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are kept")
     p.add_argument(
-        "--neither-share",
+        "--uncertain-share",
         type=float,
         default=0.015,
         metavar="SHARE",
-        help="answers say `neither` where the network is less sure than of all but this share of the validation split; "
+        help="answers are `uncertain` below the confidence of all but this share of the validation split; "
         "0: they say nothing of it",
     )
     p.add_argument(
@@ -89,7 +89,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     if args.mirror:
         model = models.mirrored(model)
     validation = data.load_split(source, "validation", size, args.cache_dir)
-    temperature = calibrate.temperature(validation.labels, evaluate.predict(model, validation))
+    temperature = calibrate.temperature(validation.labels, models.predict(model, validation))
     calibrate.fold(model, temperature)
     print(f"temperature {temperature:.3f}, fitted on the {len(validation)} photos of the validation split")
     known = metadata.read(args.model.parent)
@@ -107,10 +107,10 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     candidate = args.output.with_name(f".{args.output.name}.{os.getpid()}")
     try:
         candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
-        if args.neither_share:
+        if args.uncertain_share:
             sure = Classifier(candidate)
             said = np.array([sure.probability(pixels) for pixels in validation.images])
-            details["neither_below"] = calibrate.neither_below(said, args.neither_share)
+            details["confidence_threshold"] = calibrate.confidence_threshold(said, args.uncertain_share)
             candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
         test = data.load_split(source, "test", size, args.cache_dir)
         results = _verify(args, candidate, verify.encoded_split(source, test, model))
@@ -125,7 +125,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         else {"photos": len(representative), "split": "train", "seed": args.seed},
         "mirrored": args.mirror,
         "temperature": temperature,
-        "neither_below": details.get("neither_below"),
+        "confidence_threshold": details.get("confidence_threshold"),
         "runtimes": results,
     }
     known.setdefault("conversions", {})[args.quantize] = converted

@@ -10,8 +10,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
+from evaluate.metrics import Probabilities
 from train import models
-from train.evaluate import Probabilities
 
 _CERTAIN = 1e-7  # a probability of 0 or 1 has no logit
 
@@ -31,8 +31,8 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def neither_below(probabilities: Probabilities, share: float) -> float:
-    """How sure the network must be of a photo: less than that, and it looks like neither.
+def confidence_threshold(probabilities: Probabilities, share: float) -> float:
+    """The confidence below which a photo is uncertain.
 
     The baseline of Hendrycks and Gimpel 2017 (arXiv:1610.02136): of what a network was not trained on, it is less sure.
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from serve import runtime
-from serve.classifier import Classifier
+from serve.model import interpreter
+from serve.model.classifier import Classifier
 
 
 def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     classifier = Classifier(model_path)
     predictions = [classifier.classify(image) for image in images]
     return {
-        "runtime": runtime.NAME,
+        "runtime": interpreter.NAME,
         "probabilities": [prediction.probability for prediction in predictions],
         "decode_ms": statistics.median(prediction.decode_ms for prediction in predictions),
         "inference_ms": statistics.median(prediction.inference_ms for prediction in predictions),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.util import modify_model_io_type
 
-from serve.preprocess import Pixels
+from serve.model.preprocess import Pixels
 
 Mode = Literal["int8", "float16", "dynamic", "none"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)
@@ -30,7 +30,7 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
         representative: uint8 photos, (photos, size, size, 3), to find the ranges of activations from; int8 only.
 
     Returns:
-        The model, without a description: see `serve.model_file.pack`.
+        The model, without a description: see `serve.model.model_file.pack`.
 
     Raises:
         ValueError: int8 without representative photos.

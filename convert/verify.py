@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from train import data, evaluate
+from evaluate import metrics
+from train import data, models
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class EncodedSplit:
 
     images: list[bytes]
     labels: list[int]
-    keras_probabilities: evaluate.Probabilities
+    keras_probabilities: metrics.Probabilities
 
 
 def encoded_split(
@@ -31,7 +32,7 @@ def encoded_split(
     return EncodedSplit(
         images=[photo.data for photo in kept],
         labels=[photo.label for photo in kept],
-        keras_probabilities=evaluate.predict(model, photos),
+        keras_probabilities=models.predict(model, photos),
     )
 
 
@@ -50,15 +51,13 @@ def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> 
     """What one runtime's answers are worth, beside those of the Keras model."""
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
-    of_keras = evaluate.metrics(split.labels, reference)
+    of_keras = metrics.measure(split.labels, reference)
     difference = np.abs(probabilities - reference)
     truth = np.asarray(split.labels) == 1
     right, keras_right = ((said >= 0.5) == truth for said in (probabilities, reference))
-    lost = evaluate.difference_interval(
-        int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth)
-    )
+    lost = metrics.difference_interval(int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth))
     return {
-        **evaluate.metrics(split.labels, probabilities),
+        **metrics.measure(split.labels, probabilities),
         "keras_accuracy": of_keras["accuracy"],
         "keras_auc": of_keras["auc"],
         "lost_interval": list(lost),

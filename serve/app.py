@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from serve import telemetry
-from serve.classifier import Classifier, Prediction
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
-from serve.fetch import Fetcher, FetchPolicy
+from serve.fetch.fetcher import Fetcher, FetchPolicy
 from serve.invocation import Invocation
+from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 from serve.upload import Photo, Request, photo_in
 
@@ -172,7 +172,7 @@ def result(prediction: Prediction) -> dict[str, Any]:
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
-        **({} if prediction.neither is None else {"neither": prediction.neither}),
+        **({} if prediction.uncertain is None else {"uncertain": prediction.uncertain}),
         "model_version": prediction.model_version,
     }
 

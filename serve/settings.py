@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
-from serve.preprocess import MAX_IMAGE_PIXELS
+from serve.model.preprocess import MAX_IMAGE_PIXELS
 
 
 class SettingsError(ValueError):

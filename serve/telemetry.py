@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Any, Final
 
-from serve.classifier import Prediction
 from serve.errors import ProblemError
 from serve.invocation import Invocation
+from serve.model.classifier import Prediction
 
 NAMESPACE: Final = "CatsVsDogs"
 
@@ -48,7 +48,7 @@ class Record(dict[str, Any]):
         self.update(
             label=prediction.label,
             probability=round(prediction.probability, 6),
-            **({} if prediction.neither is None else {"neither": prediction.neither}),
+            **({} if prediction.uncertain is None else {"uncertain": prediction.uncertain}),
             model_version=prediction.model_version,
             decode_ms=round(prediction.decode_ms, 2),
             inference_ms=round(prediction.inference_ms, 2),

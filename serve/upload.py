@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from serve import preprocess
 from serve.errors import ImageTooLargeError, MalformedRequestError, UnsupportedImageTypeError
+from serve.model import preprocess
 
 _FORMS = (
     'a JSON body {"url": "..."} or {"image": "<base64>"}, a multipart/form-data body with a part named "file", '
@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         method: in capitals.
-        path: decoded, with neither query nor stage.
+        path: decoded, without query and stage.
         query: decoded; of a repeated name, the last value.
         headers: names in lower case.
         body: as the client sent it.
@@ -78,7 +78,7 @@ def photo_in_json(value: Any) -> Photo:
     """The photo in `{"url": "..."}` or `{"image": "<base64>"}`; a `data:` URL's prefix before the base64 is taken too.
 
     Raises:
-        MalformedRequestError: it is neither, or both, or not base64.
+        MalformedRequestError: it has none of the two, or both, or the base64 is invalid.
     """
     if not isinstance(value, dict) or ("url" in value) == ("image" in value):
         raise MalformedRequestError('The JSON must be an object with either "url" or "image".')

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serve import model_file
+from serve.model import model_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,10 +36,10 @@ def model_path() -> Path:
 
 @pytest.fixture(scope="session")
 def unsure_model_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model, but to be surer than it can be of what is not to look like neither."""
+    """The shipped model with threshold 1.0: every photo is `uncertain`."""
     known = model_file.read(model_path)
     file = tmp_path_factory.mktemp("model") / "unsure.tflite"
-    details = {**known.details, "neither_below": 1.0}
+    details = {**known.details, "confidence_threshold": 1.0}
     file.write_bytes(model_file.pack(model_path.read_bytes(), known.labels, known.positive_class, details))
     return file
 

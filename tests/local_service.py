@@ -1,4 +1,4 @@
-"""`uvicorn serve.local:app` as a process of its own, the way a person starts it."""
+"""`uvicorn local.server:app` as a process of its own, the way a person starts it."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ class LocalService:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "serve.local:app", "--port", str(self.port), *self.arguments],
+            [sys.executable, "-m", "uvicorn", "local.server:app", "--port", str(self.port), *self.arguments],
             cwd=ROOT, env={**os.environ, **self.environment}, stdout=self.output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         deadline = time.monotonic() + 60

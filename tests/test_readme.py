@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from convert import __main__ as convert_cli
+from evaluate import check
 from serve.settings import Settings
 from train import __main__ as train_cli
-from train import check
 
 
 @pytest.fixture(scope="module")

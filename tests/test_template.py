@@ -14,8 +14,8 @@ from serve.settings import Settings
 # Measured, in docs/deployment.md: the greediest photo that is taken, once, and in all eight threads of a batch.
 PEAK_MEMORY_MB = {"ClassifyFunction": 275, "ClassifyUploadsFunction": 1750}
 
-# What each call of serve/storage.py needs, on which bucket (Amazon S3 User Guide, "Required permissions for Amazon S3
-# API operations"). ListBucket, because without it an object that has gone looks like one that is forbidden.
+# What each call of serve/s3/storage.py needs, on which bucket (Amazon S3 User Guide, "Required permissions for
+# Amazon S3 API operations"). ListBucket, because without it a missing object looks like a forbidden one.
 SOURCE = {"get_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"}}
 TAGGING = {
     "get_object_tagging": {"s3:GetObjectTagging", "s3:GetObjectVersionTagging"},

@@ -15,8 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from serve.preprocess import Pixels
-from train import backgrounds, data, evaluate, fit, metadata, models
+from evaluate import metrics
+from serve.model.preprocess import Pixels
+from train import backgrounds, data, fit, metadata, models
 
 MODEL_FILES = {"baseline": "baseline.keras", "mobilenetv2": "cats_dogs.keras"}
 
@@ -152,9 +153,9 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             backgrounds=_backgrounds(model, source, photos["train"], run_dir) if phase.name == "distill" else None,
             tensorboard=args.tensorboard,
         )
-        result = evaluate.metrics(photos["test"].labels, evaluate.predict(model, photos["test"]))
+        result = metrics.measure(photos["test"].labels, models.predict(model, photos["test"]))
         progress.results[phase.name] = result
-        print(evaluate.summary(f"{args.model}, {phase.name}, test split", result, source.labels))
+        print(metrics.summary(f"{args.model}, {phase.name}, test split", result, source.labels))
         if progress.phase + 1 == len(todo):
             return _write(args, model, source, photos, todo, progress)
         progress.start_phase()

@@ -1,4 +1,4 @@
-"""Backgrounds of the training photos: pictures of neither class, for a network to learn not to be sure of.
+"""Backgrounds of the training photos: pictures of no class, for a network to learn not to be sure of.
 
 Outlier exposure (Hendrycks et al. 2019, arXiv:1812.04606), with outliers that every data set brings along: where a
 trained network finds nothing in a photo that speaks for either class, there is grass, a wall, a blanket, a hand.
@@ -12,8 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from serve import preprocess
-from serve.preprocess import Pixels
+from serve.model import preprocess
+from serve.model.preprocess import Pixels
 from train import data, models
 
 WINDOW: Final = 0.4

@@ -1,6 +1,6 @@
 """Labeled photos: from TensorFlow Datasets or from a folder of class folders, decoded once and split once.
 
-Every photo goes through `serve.preprocess.decode`, so the network is trained on the very pixels that it will be served.
+Every photo goes through `serve.model.preprocess.decode`, so the network trains on the pixels it will serve.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from serve import preprocess
 from serve.errors import ProblemError
+from serve.model import preprocess
 from train import duplicates
 
 T = TypeVar("T")
@@ -38,8 +38,8 @@ SPLITS: Final[dict[Split, tuple[int, int]]] = {"train": (0, 80), "validation": (
 TFDS shuffles that order when it prepares the data, and `ImageFolder` when it lists the files, always alike; so
 every run has the same splits."""
 
-NEITHER: Final = 0.5
-"""The label of a picture that shows neither class: P(positive class) where nothing speaks for one or the other."""
+BACKGROUND: Final = 0.5
+"""The label of a picture that shows no class: P(positive class) where nothing speaks for one or the other."""
 
 _CHUNK: Final = 256  # photos in flight while decoding
 
@@ -163,8 +163,8 @@ def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
 def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Photos:
     """The photos of one split at size x size: decoded on first use, read from `cache_dir` ever after.
 
-    Those of the training split are `serve.preprocess.MARGIN` times as high and wide: a crop of a photo of just that
-    size would have to be enlarged, and the network would be trained on pixels softer than those it is served.
+    Those of the training split are `serve.model.preprocess.MARGIN` times as high and wide: a crop of a
+    photo of just that size would have to be enlarged, and softer than the pixels that are served.
 
     Raises:
         DataError: there is no photo of one of the classes.
@@ -290,8 +290,8 @@ def training_batches(
     Args:
         photos: as high and wide as `load_split` gives them.
         batch_size: photos in a batch; the last one of an epoch may hold fewer.
-        backgrounds: pictures of neither class, as high and wide. One for each eight photos is added at the end of
-            every batch, with the label `NEITHER`.
+        backgrounds: pictures of no class, as high and wide. One for each eight photos is added at the end of
+            every batch, with the label `BACKGROUND`.
     """
     steps = steps_per_epoch(photos, batch_size)
     added = batch_size // 8
@@ -307,7 +307,7 @@ def training_batches(
         if backgrounds is not None and len(backgrounds) and added:
             rows = tf.random.stateless_uniform([added], batch_seed, maxval=len(backgrounds), dtype=tf.int64)
             images = tf.concat([images, _rows(backgrounds, rows)], axis=0)
-            labels = tf.concat([labels, tf.fill([added, 1], NEITHER)], axis=0)
+            labels = tf.concat([labels, tf.fill([added, 1], BACKGROUND)], axis=0)
         return augment(images, size, batch_seed), labels
 
     order = tf.data.Dataset.range(first_epoch, epochs, output_type=tf.int64).flat_map(epoch_batches)

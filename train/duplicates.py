@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from serve import preprocess
+from serve.model import preprocess
 
 SIDE: Final = 16
 BITS: Final = SIDE * SIDE
@@ -39,7 +39,7 @@ def difference_hash(image: bytes) -> Hash:
         (BITS,) bits, row by row. Another size, quality or brightness of the same photo changes few of them.
 
     Raises:
-        ProblemError: the bytes are not an image that is taken here (see `serve.preprocess.decode`).
+        ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`).
     """
     luma = preprocess.decode(image, 2 * SIDE, 2 * (SIDE + 1)) @ np.array(_LUMA)
     # Of each 2 x 2 pixels the mean: with less averaging, hashes of the same photo at two sizes differ in more bits.

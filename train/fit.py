@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from serve import preprocess
+from serve.model import preprocess
 from train import data, models
 
 PhaseName = Literal["scratch", "frozen", "fine-tune", "fine-tune-2", "distill"]
@@ -32,7 +32,7 @@ class Phase:
             layer of what "frozen" has left, and "fine-tune-2" does so once more with other crops in another order.
             "distill" starts from the mean of both networks' weights (Wortsman et al. 2022, arXiv:2203.05482) and
             learns what the two answer, not the labels (Beyer et al. 2022, arXiv:2106.05237), and that backgrounds
-            are neither.
+            are evidence for no class.
         epochs: at the most.
         learning_rate: the peak; it rises over the first twentieth of the steps and falls to zero along a cosine.
         patience: epochs without a lower validation loss before the phase ends.
@@ -97,7 +97,7 @@ def run_phase(
     Args:
         model: as the phase before left it, or as `save` left it in the middle of this one.
         progress: where the run stands; updated.
-        backgrounds: pictures of neither class, for "distill"; see `data.training_batches`.
+        backgrounds: pictures of no class, for "distill"; see `data.training_batches`.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
@@ -180,8 +180,8 @@ def _teachers(model: keras.Model, run_dir: Path) -> Callable[[Any, Any], Any]:
 class Student(keras.Model):
     """A network whose loss while training is that to its teachers' answers. All metrics are those of the labels.
 
-    Pictures with the label `data.NEITHER`, at the end of a batch, have that to answer, whatever the teachers say, and
-    count in no metric.
+    Pictures with the label `data.BACKGROUND`, at the end of a batch, keep that label as their target, and count in no
+    metric.
     """
 
     teachers: Callable[[Any, Any], Any]
@@ -191,14 +191,14 @@ class Student(keras.Model):
     ) -> Any:
         """As Keras calls it; validation asks for the loss to the labels."""
         if training:
-            shows_one = y[:, 0] != data.NEITHER
+            shows_one = y[:, 0] != data.BACKGROUND
             taught = self.teachers(tf.boolean_mask(x, shows_one), self.optimizer.iterations)
             y = tf.concat([taught, tf.boolean_mask(y, ~shows_one)], axis=0)
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras calls it."""
-        shows_one = y[:, 0] != data.NEITHER
+        shows_one = y[:, 0] != data.BACKGROUND
         y, y_pred = tf.boolean_mask(y, shows_one), tf.boolean_mask(y_pred, shows_one)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 

@@ -4,6 +4,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 import keras
+import numpy as np
+import numpy.typing as npt
+
+from train import data
 
 ModelName = Literal["baseline", "mobilenetv2"]
 
@@ -95,3 +99,8 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
         layer.trainable = True
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = batch_norm_momentum
+
+
+def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
+    """P(positive class) of each photo, (photos,), float64."""
+    return np.asarray(model.predict(data.batches(photos, batch_size), verbose=0), np.float64)[:, 0]

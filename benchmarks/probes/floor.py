@@ -28,7 +28,7 @@ def photo(path: str) -> bytes:
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answer {"path": ..., "format": Pillow's name}."""
-    # The one format, as `serve.preprocess` does: left to itself, Pillow looks for it among several.
+    # The one format, as `serve.model.preprocess` does: left to itself, Pillow looks for it among several.
     image = Image.open(io.BytesIO(photo(event["path"])), formats=[event["format"]])
     image.draft("RGB", (2 * side, 2 * side))
     # By way of 1.25 times the size, as it does, too. The photos are RGB.

@@ -18,7 +18,7 @@ from PIL import Image  # noqa: E402, F401
 
 moments.append(("import Pillow", time.monotonic()))
 
-import serve.runtime  # noqa: E402
+import serve.model.interpreter  # noqa: E402
 
 moments.append(("import LiteRT", time.monotonic()))
 

@@ -14,8 +14,8 @@ from typing import Any
 from PIL import Image, ImageFile
 
 import lambda_function
-from serve.fetch import Fetcher
-from serve.runtime import Runner
+from serve.fetch.fetcher import Fetcher
+from serve.model.interpreter import Runner
 
 REST = "everything else"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from serve import telemetry
 from serve.app import App, result
-from serve.classifier import Prediction
 from serve.errors import MalformedRequestError, ProblemError
 from serve.invocation import Invocation
+from serve.model.classifier import Prediction
 from serve.upload import photo_in_json
 
 SOURCE = "direct"
@@ -39,11 +39,11 @@ def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: t
         return app.classify(photo_in_json(event), invocation, record)
     if "url" in event or "image" in event:
         raise MalformedRequestError('Send one of "url", "image", and "bucket" with "key".')
-    from serve import objects  # here, because few requests need it
+    from serve.s3 import results  # here, because few requests need it
 
-    source = objects.s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
+    source = results.s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
     record.update(bucket=source.bucket, key=source.key)
-    return objects.classify_object(source, invocation, app, record)
+    return results.classify_object(source, invocation, app, record)
 
 
 def problem_answer(

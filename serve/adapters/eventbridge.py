@@ -7,7 +7,7 @@ from serve.app import App
 from serve.invocation import Invocation
 
 if TYPE_CHECKING:  # at run time it is loaded when an event needs it: others do not pay
-    from serve.objects import S3Object
+    from serve.s3.results import S3Object
 
 SOURCE = "eventbridge"
 
@@ -32,7 +32,7 @@ def object_in(event: dict[str, Any]) -> "S3Object":
     Raises:
         MalformedRequestError: it is not as S3 documents it ("EventBridge event message structure" in the User Guide).
     """
-    from serve.objects import s3_object
+    from serve.s3.results import s3_object
 
     kind = event["detail-type"]
     return s3_object(

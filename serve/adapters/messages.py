@@ -7,7 +7,7 @@ from serve.adapters import eventbridge, s3
 from serve.errors import MalformedRequestError
 
 if TYPE_CHECKING:  # at run time it is loaded when there is an object to speak of
-    from serve.objects import S3Object
+    from serve.s3.results import S3Object
 
 
 def objects_in(text: Any) -> "list[S3Object]":
@@ -24,7 +24,7 @@ def objects_in(text: Any) -> "list[S3Object]":
         return s3.objects_in(message)
     if eventbridge.infer(message):
         return [eventbridge.object_in(message)]
-    raise MalformedRequestError("The message is neither a notification of S3 nor an EventBridge event of S3.")
+    raise MalformedRequestError("The message is not an S3 notification or an EventBridge event of S3.")
 
 
 def _json(text: Any) -> Any:

@@ -9,7 +9,7 @@ from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
 
 if TYPE_CHECKING:  # at run time these are loaded when an event needs them: others do not pay
-    from serve.objects import S3Object
+    from serve.s3.results import S3Object
 
 SOURCE = "s3"
 _TEST = "s3:TestEvent"
@@ -44,7 +44,7 @@ def classify_all(objects: "Sequence[S3Object]", invocation: Invocation, app: App
     Raises:
         DeliverAgainError: something is still to do. The rest has been done.
     """
-    from serve.objects import DeliverAgainError, classify_objects
+    from serve.s3.results import DeliverAgainError, classify_objects
 
     outcomes = classify_objects(objects, invocation, app, source=source)
     undone = [outcome.summary() for outcome in outcomes if outcome.must_retry]
@@ -67,7 +67,7 @@ def member(value: Any, *names: str) -> Any:
 
 
 def _object_in(record: Any) -> "S3Object":
-    from serve.objects import s3_object
+    from serve.s3.results import s3_object
 
     name = member(record, "eventName")
     key = member(record, "s3", "object", "key")

@@ -13,7 +13,7 @@ from serve.errors import MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 
 if TYPE_CHECKING:  # at run time these are loaded when an event needs them: others do not pay
-    from serve.objects import Outcome, S3Object
+    from serve.s3.results import Outcome, S3Object
 
 SOURCE = "s3-batch"
 
@@ -29,7 +29,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     Raises:
         SettingsError: there is no results bucket.
     """
-    from serve.objects import classify_objects
+    from serve.s3.results import classify_objects
 
     tasks = event["tasks"]
     understood = [_object_in(task) for task in tasks]
@@ -47,7 +47,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
 
 
 def _object_in(task: Any) -> "S3Object | MalformedRequestError":
-    from serve.objects import s3_object
+    from serve.s3.results import s3_object
 
     arn, key = member(task, "s3BucketArn"), member(task, "s3Key")
     try:

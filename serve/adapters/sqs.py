@@ -13,7 +13,7 @@ from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
 
 if TYPE_CHECKING:  # at run time it is loaded when an event needs it: others do not pay
-    from serve.objects import S3Object
+    from serve.s3.results import S3Object
 
 SOURCE = "sqs"
 
@@ -33,7 +33,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
         DeliverAgainError: a message has no id, so that only the whole batch can be delivered again.
         SettingsError: there is no results bucket.
     """
-    from serve.objects import classify_objects
+    from serve.s3.results import classify_objects
 
     understood = [(message_id, _objects_in(body, invocation)) for message_id, body in _messages(event)]
     objects = [item for _, items in understood for item in items or ()]
@@ -49,7 +49,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
 def _messages(event: dict[str, Any]) -> list[tuple[str, Any]]:
     messages = [(member(record, "messageId"), member(record, "body")) for record in event["Records"]]
     if not all(isinstance(message_id, str) and message_id for message_id, _ in messages):
-        from serve.objects import DeliverAgainError
+        from serve.s3.results import DeliverAgainError
 
         raise DeliverAgainError("A message of SQS has no messageId.")
     return messages

@@ -21,7 +21,7 @@ def test_the_median_decides(median: float, told: str, monkeypatch: pytest.Monkey
     assert line == f"| a | at most 0.75 x | {median:.2f} x ({median / 2:.2f} to {median * 2:.2f}) | {told} |"
 
 
-def test_what_was_not_measured_neither_holds_nor_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_measured_does_not_hold_and_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     line = verdict(Target("a", 0.75, lambda results: ratio(results["cold"])), {}, monkeypatch)
     assert line == "| a | at most 0.75 x | not measured |  |"
 

@@ -31,7 +31,7 @@ def test_folded_into_the_weights_it_divides_the_logits() -> None:
 
 def test_the_share_asked_for_falls_below() -> None:
     probabilities = np.random.default_rng(1).beta(0.2, 0.2, 10_000)
-    below = calibrate.neither_below(probabilities, 0.02)
+    below = calibrate.confidence_threshold(probabilities, 0.02)
     sure = np.maximum(probabilities, 1 - probabilities)
     assert 0.5 < below < 1
     assert (sure < below).mean() == pytest.approx(0.02, abs=0.001)

@@ -11,8 +11,8 @@ import pytest
 
 from convert import __main__ as cli
 from convert import quantize
-from serve import model_file, preprocess
-from serve.classifier import Classifier
+from serve.model import model_file, preprocess
+from serve.model.classifier import Classifier
 from train import __main__ as train_cli
 from train import data, models
 
@@ -44,16 +44,16 @@ def test_the_file_describes_itself_and_metadata_has_the_figures(trained: tuple[l
     assert Classifier(output / "out.tflite").input_size == (32, 32)
 
 
-def test_the_file_knows_what_looks_like_neither(trained: tuple[list[str], Path]) -> None:
+def test_the_file_knows_its_confidence_threshold(trained: tuple[list[str], Path]) -> None:
     flags, output = trained
-    assert cli.main([*flags, "--max-accuracy-drop", "100", "--neither-share", "0.5"]) == 0
+    assert cli.main([*flags, "--max-accuracy-drop", "100", "--uncertain-share", "0.5"]) == 0
     classifier, validation = Classifier(output / "out.tflite"), data.Source(Path(flags[1])).read_split("validation")
     said = [classifier.classify(photo.data) for photo in validation]
     sure = [max(one.probability, 1 - one.probability) for one in said]
-    below = classifier.description.neither_below
+    below = classifier.description.confidence_threshold
     assert below is not None
     assert below == pytest.approx(np.median(sure))
-    assert [one.neither for one in said] == [share < below for share in sure]
+    assert [one.uncertain for one in said] == [share < below for share in sure]
 
 
 @pytest.mark.parametrize("flag", ["--mirror", "--no-mirror"])

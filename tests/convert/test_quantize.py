@@ -8,9 +8,9 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from convert import measure, quantize, verify
-from serve import model_file
-from serve.classifier import Classifier
-from serve.preprocess import Pixels
+from serve.model import model_file
+from serve.model.classifier import Classifier
+from serve.model.preprocess import Pixels
 from tests.conftest import jpeg
 from train import models
 

@@ -42,7 +42,7 @@ def s3(cat_jpeg: bytes) -> Iterator[Any]:
 
 
 def is_prediction(answer: Any) -> bool:
-    return set(answer) == {"label", "probability", "neither", "model_version"} and answer["label"] in ("cat", "dog")
+    return set(answer) == {"label", "probability", "uncertain", "model_version"} and answer["label"] in ("cat", "dog")
 
 
 def is_http_prediction(answer: Any) -> bool:

@@ -30,7 +30,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from serve.classifier import Classifier
+from serve.model.classifier import Classifier
 from tests.conftest import ROOT
 from tests.local_service import LocalService, local_service, may_fetch_from
 
@@ -180,7 +180,7 @@ def test_a_chosen_photo_gets_its_answer_with_all_that_is_known_of_it(page: Page,
     assert 0 <= sent_bytes(answered.value) - len(cat_jpeg) < 300
 
 
-def test_a_photo_that_looks_like_neither_is_said_to(
+def test_a_photo_that_below_the_threshold_is_uncertain(
     open_page: Open, page: Page, unsure_model_path: Path, photo_server: str
 ) -> None:
     page.set_input_files("#files", CAT)
@@ -190,7 +190,7 @@ def test_a_photo_that_looks_like_neither_is_said_to(
         doubting = open_page(at=unsure)
         doubting.set_input_files("#files", CAT)
         settled(doubting, 1)
-        expect(card(doubting, "cat.jpg")).to_contain_text("Not sure: perhaps the photo shows neither, or both.")
+        expect(card(doubting, "cat.jpg")).to_contain_text("Not sure: the photo may show something else, or both.")
         expect(doubting.get_by_role("status")).to_contain_text("Not sure")
 
 

@@ -1,4 +1,4 @@
-"""Whatever bytes come, there is an answer or a client error: the short run of what `benchmarks.fuzz` does at length."""
+"""Any bytes get an answer or a client error: a short run of `benchmarks.robustness.fuzz`."""
 
 import base64
 import json
@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import corpus
-from benchmarks.fuzz import Fuzzer, fuzz
+from benchmarks.robustness import corpus
+from benchmarks.robustness.fuzz import Fuzzer, fuzz
 from serve.errors import MalformedRequestError, ProblemError
-from serve.preprocess import decode
+from serve.model.preprocess import decode
 from serve.upload import Photo, Request, photo_in
 
 FILES = corpus.image_files()

@@ -11,8 +11,9 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
+from evaluate import card, check
 from notebooks import execute
-from train import card, check, metadata
+from train import metadata
 
 LARGEST = 5_000_000  # bytes, outputs included
 SETTINGS = ("NOTEBOOK_DATA_DIR", "NOTEBOOK_PHOTOS", "NOTEBOOK_ELSEWHERE", "RECOMPUTE", "TRAIN_FLAGS", "CONVERT_FLAGS")

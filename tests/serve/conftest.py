@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serve import storage
 from serve.app import App
 from serve.invocation import Invocation
+from serve.s3 import storage
 from serve.settings import Settings
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, proxy_before
 

@@ -34,15 +34,15 @@ def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
     assert answer["label"] == "cat"
     assert 0 <= answer["probability"] < 0.1
     assert answer["model_version"] == app.classifier.description.version
-    assert set(answer) == {"label", "probability", "neither", "model_version"}
-    assert answer["neither"] is False
+    assert set(answer) == {"label", "probability", "uncertain", "model_version"}
+    assert answer["uncertain"] is False
     assert "decode;dur=" in response.headers["server-timing"]
 
 
-def test_a_photo_that_looks_like_neither_is_said_to(unsure_model_path: Path, cat_jpeg: bytes) -> None:
+def test_a_photo_that_below_the_threshold_is_uncertain(unsure_model_path: Path, cat_jpeg: bytes) -> None:
     _, answer = ask(App(Settings(model_path=unsure_model_path)), "POST", "/predict", cat_jpeg)
     assert answer["label"] == "cat"
-    assert answer["neither"] is True
+    assert answer["uncertain"] is True
 
 
 def test_a_photo_behind_a_url_gets_the_answer_that_it_gets_as_an_upload(
@@ -157,7 +157,7 @@ def test_cors_is_as_the_settings_say(app: App, model_path: Path) -> None:
         assert response.headers["access-control-allow-origin"] == "https://example.org"
 
 
-def test_the_log_line_has_the_answer_and_the_times_but_neither_photo_nor_query(
+def test_the_log_line_has_the_answer_and_the_times_but_no_photo_and_no_query(
     app: App, photo_server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     request = Request("POST", "/predict", {"url": f"{photo_server}/cat.jpg?signature=x"})
@@ -165,7 +165,7 @@ def test_the_log_line_has_the_answer_and_the_times_but_neither_photo_nor_query(
     out = capsys.readouterr().out
     line = json.loads(out)
     assert {"request_id", "source", "route", "status", "level"} <= set(line)
-    assert {"label", "probability", "neither", "model_version"} <= set(line)
+    assert {"label", "probability", "uncertain", "model_version"} <= set(line)
     assert line["cold_start"] is True
     assert line["total_ms"] >= line["fetch_ms"] + line["decode_ms"] + line["inference_ms"]
     assert "signature" not in out

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from serve import preprocess
+from serve.model import preprocess
 from train import backgrounds, data, models
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from serve import preprocess
+from serve.model import preprocess
 from train import data
 
 Folder = Callable[[int], Path]
@@ -131,7 +131,7 @@ def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(pho
     for images, labels in batches:
         is_black = np.median(images, axis=(1, 2, 3)) < 25  # a crop may have gray around, and lower contrast
         assert is_black.tolist() == [False] * (len(labels) - 2) + [True] * 2
-        assert (labels[:, 0] == data.NEITHER).numpy().tolist() == is_black.tolist()
+        assert (labels[:, 0] == data.BACKGROUND).numpy().tolist() == is_black.tolist()
     rest = data.training_batches(photos, 16, 32, seed=1, first_epoch=1, epochs=2, backgrounds=black)
     for (images, _), (again, _) in zip(batches[steps:], rest, strict=True):
         np.testing.assert_array_equal(images, again)

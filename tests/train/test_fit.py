@@ -134,12 +134,12 @@ def test_teachers_take_turns_and_one_sees_mirror_images(taught: Taught) -> None:
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
 
 
-def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_neither(taught: Taught) -> None:
+def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_undecided(taught: Taught) -> None:
     student = taught.student
     student.compile(optimizer="sgd", loss="binary_crossentropy")
     random = np.random.default_rng(0)
     images, given = random.uniform(0, 255, (6, 32, 32, 3)).astype(np.float32), random.uniform(0.1, 0.9, (6, 1))
-    labels = np.array([[0], [1], [0], [1], [data.NEITHER], [data.NEITHER]], np.float32)
+    labels = np.array([[0], [1], [0], [1], [data.BACKGROUND], [data.BACKGROUND]], np.float32)
     wanted = np.concatenate([np.asarray(student.teachers(images[:4], 0)), labels[4:]])
     while_training = student.compute_loss(images, tf.constant(labels), given.astype(np.float32), training=True)
     assert float(while_training) == pytest.approx(cross_entropy(wanted, given), rel=1e-4)
@@ -153,7 +153,7 @@ def test_backgrounds_count_in_no_metric(taught: Taught) -> None:
     student.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
     right = student.predict(images) >= 0.5
-    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], data.NEITHER], np.float32)[:, np.newaxis]
+    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], data.BACKGROUND], np.float32)[:, np.newaxis]
     assert student.evaluate(images, labels, batch_size=4, return_dict=True)["accuracy"] == pytest.approx(2 / 3)
 
 

@@ -15,7 +15,7 @@ from serve import adapters
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.objects import DeliverAgainError
+from serve.s3.results import DeliverAgainError
 
 HTTP_SAMPLES = ("http_api_url", "http_api_upload", "rest_api", "function_url", "alb", "health")
 S3_SAMPLES = (
@@ -109,7 +109,7 @@ def check(event: Any, answer: Any) -> None:
         assert answer["statusCode"] < 500, (event, answer)
         assert isinstance(answer["body"], str)
     else:
-        assert set(answer) <= {"label", "probability", "neither", "model_version"} or set(answer) == {"error"}
+        assert set(answer) <= {"label", "probability", "uncertain", "model_version"} or set(answer) == {"error"}
 
 
 @many
@@ -151,5 +151,5 @@ def test_no_change_to_an_event_of_s3_loses_it(
 
 
 def is_batch(answer: Any) -> bool:
-    """Neither a queue nor a job hears that there was a label."""
+    """No queue and no job hears that there was a label."""
     return "batchItemFailures" in answer or all("label" not in task["resultString"] for task in answer["results"])

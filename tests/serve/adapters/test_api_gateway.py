@@ -25,7 +25,7 @@ def body_of(answer: Any) -> Any:
 def test_each_way_to_send_a_photo(s3_app: App, invocation: Invocation, sample_event: Load, name: str) -> None:
     answer = adapters.answer(sample_event(name), invocation, s3_app)
     assert answer["statusCode"] == 200
-    assert set(body_of(answer)) == {"label", "probability", "neither", "model_version"}
+    assert set(body_of(answer)) == {"label", "probability", "uncertain", "model_version"}
     # The photo is the same in all.
     assert body_of(answer) == adapters.answer(sample_event("image"), invocation, s3_app)
 

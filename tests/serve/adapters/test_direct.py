@@ -26,7 +26,7 @@ def status(event: Any, invocation: Invocation, app: App) -> int:
 
 def test_an_image(s3_app: App, invocation: Invocation, sample_event: Load, cat_jpeg: bytes) -> None:
     answer = adapters.answer(sample_event("image"), invocation, s3_app)
-    assert set(answer) == {"label", "probability", "neither", "model_version"}
+    assert set(answer) == {"label", "probability", "uncertain", "model_version"}
     cat = adapters.answer({"image": base64.b64encode(cat_jpeg).decode()}, invocation, s3_app)
     assert cat["label"] == "cat"
 
@@ -40,7 +40,7 @@ def test_an_object_is_answered_and_nothing_is_written(
 ) -> None:
     s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
     answer = adapters.answer(sample_event("object"), invocation, s3_app)
-    assert set(answer) == {"label", "probability", "neither", "model_version"}
+    assert set(answer) == {"label", "probability", "uncertain", "model_version"}
     assert answer["label"] == "cat"
     assert s3.list_objects_v2(Bucket=RESULTS)["KeyCount"] == 0
     (line,) = log()

@@ -11,7 +11,7 @@ from serve.adapters import s3 as adapter
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.objects import DeliverAgainError
+from serve.s3.results import DeliverAgainError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")

@@ -9,7 +9,7 @@ from serve import adapters
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.objects import DeliverAgainError
+from serve.s3.results import DeliverAgainError
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")

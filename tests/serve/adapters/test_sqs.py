@@ -10,7 +10,7 @@ import pytest
 from serve import adapters
 from serve.app import App
 from serve.invocation import Invocation
-from serve.objects import DeliverAgainError
+from serve.s3.results import DeliverAgainError
 from serve.settings import SettingsError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 

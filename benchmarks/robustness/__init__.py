@@ -1,0 +1,1 @@
+"""What the function withstands: broken files, and many requests."""

@@ -1,0 +1,228 @@
+"""Tens of thousands of good and bad requests through the Lambda handler in one process: every answer right, no growth.
+
+    python -m benchmarks.robustness.soak --requests 20000
+
+Uploads in every format and wrapping, garbage, refused URLs, and URLs of a photo server on loopback. After a warm-up,
+resident memory, open descriptors and threads are noted; at the end they are compared. Linux only: it reads /proc.
+"""
+
+import argparse
+import base64
+import collections
+import contextlib
+import functools
+import gc
+import http.server
+import io
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from benchmarks.robustness import corpus
+
+_BOUNDARY: Final = "a-boundary"
+_ALLOWED_GROWTH_MB: Final = 8.0
+Handler = Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """An event, and the status that its answer must have."""
+
+    name: str
+    event: dict[str, Any]
+    status: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the process holds: resident memory in MB, descriptors, threads."""
+
+    memory_mb: float
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def now(cls) -> "Usage":
+        """The present state, after garbage is collected."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        memory_mb = pages * os.sysconf("SC_PAGESIZE") / 1e6
+        return cls(memory_mb, len(list(Path("/proc/self/fd").iterdir())), threading.active_count())
+
+
+class _PhotoServer(http.server.BaseHTTPRequestHandler):
+    """/photo gives a photo, /missing nothing, /short less than it says, /there leads to /photo."""
+
+    photo = b""
+
+    def do_GET(self) -> None:
+        """Answer by the path."""
+        known = {"/photo": HTTPStatus.OK, "/short": HTTPStatus.OK, "/there": HTTPStatus.FOUND}
+        self.send_response(known.get(self.path, HTTPStatus.NOT_FOUND))
+        if self.path == "/there":
+            self.send_header("Location", "/photo")
+        if self.path in ("/photo", "/short"):
+            self.send_header("Content-Length", str(len(self.photo) + (self.path == "/short")))
+        self.end_headers()
+        if self.path in ("/photo", "/short"):
+            self.wfile.write(self.photo)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (as in the base class)
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def photo_server(photo: bytes) -> Iterator[str]:
+    """A server on loopback; yields its base URL."""
+    handler = type("Server", (_PhotoServer,), {"photo": photo})
+    # One request after the other, in one thread, so that threads can be counted.
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def calls(server: str) -> list[Call]:
+    """Every kind of request, each with the status that it must get."""
+    files = corpus.image_files((400, 300))
+    good = [Call(f"upload of {name}", post(data, "image/*"), 200) for name, data in files.items()]
+    jpeg = files["jpeg"]
+    wrapped = json.dumps({"image": base64.b64encode(jpeg).decode()}).encode()
+    good += [
+        Call("JSON", post(wrapped, "application/json"), 200),
+        Call("multipart", post(form(jpeg), f"multipart/form-data; boundary={_BOUNDARY}"), 200),
+        Call("direct", {"image": base64.b64encode(jpeg).decode()}, 200),
+    ]
+    # Half of a file of several pictures may hold the whole first one.
+    single = {name: data for name, data in files.items() if name not in ("jpeg-mpo", "gif-animated")}
+    truncated = [Call(f"half of {name}", post(data[: len(data) // 2], "image/*"), 422) for name, data in single.items()]
+    return [*good, *truncated, *_bad_uploads(), *_urls(server)]
+
+
+def _bad_uploads() -> list[Call]:
+    line = corpus.encoded(Image.new("RGB", (70_000, 1)), "PNG")
+    return [
+        Call("garbage", post(b"garbage", "image/jpeg"), 415),
+        Call("HEIC", post(b"\0\0\0\x18ftypheic" + bytes(40), "image/heic"), 415),
+        Call("too long a side", post(line, "image/png"), 413),
+        Call("too many bytes", post(b"\xff\xd8\xff" + bytes(10_000_001), "image/jpeg"), 413),
+        Call("no body", post(b"", "image/jpeg"), 400),
+        Call("broken JSON", post(b'{"image": ', "application/json"), 400),
+        Call("no base64", {"image": "###"}, 400),
+        Call("broken form", post(form(b"")[:-9], f"multipart/form-data; boundary={_BOUNDARY}"), 400),
+        Call("no such event", {"what": 1}, 400),
+        Call("no such route", {**post(b"a", "image/jpeg"), "rawPath": "/nothing"}, 404),
+    ]
+
+
+def _urls(server: str) -> list[Call]:
+    statuses = {
+        f"{server}/photo": 200,
+        f"{server}/there": 200,
+        f"{server}/missing": 502,
+        f"{server}/short": 502,
+        "http://169.254.169.254/latest/meta-data/": 422,
+        "http://[::ffff:10.0.0.1]/": 422,
+        "http://0x7f000001:22/": 422,
+        "ftp://127.0.0.1/": 422,
+        "file:///etc/passwd": 422,
+        "http://user:password@127.0.0.1/": 422,
+        "no URL": 400,
+    }
+    return [Call(f"URL {url}", {"url": url}, status) for url, status in statuses.items()]
+
+
+def post(body: bytes, content_type: str) -> dict[str, Any]:
+    """An event of an HTTP API that brings this body."""
+    return {
+        "version": "2.0",
+        "rawPath": "/predict",
+        "headers": {"content-type": content_type},
+        "requestContext": {"http": {"method": "POST"}, "stage": "$default"},
+        "body": base64.b64encode(body).decode(),
+        "isBase64Encoded": True,
+    }
+
+
+def form(photo: bytes) -> bytes:
+    """A multipart/form-data body with one file."""
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    return head.encode() + photo + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+def wrong_answer(call: Call, first: Any, answer: Any) -> str | None:
+    """What is wrong with an answer, or None: its status, or its difference from the first answer to the same call."""
+    status = answer["statusCode"] if "statusCode" in answer else answer.get("error", {"status": 200})["status"]
+    if status != call.status:
+        return f"{call.name}: status {status}, not {call.status}: {answer}"
+    told = [one.get("body", one) for one in (first, answer)]
+    return None if told[0] == told[1] else f"{call.name}: {told[1]}, but at first {told[0]}"
+
+
+def soak(handler: Handler, chosen: Iterator[Call], count: int, first: dict[str, Any]) -> list[str]:
+    """Send this many; returns what was wrong. `first` keeps the first answer to each call."""
+    wrong = []
+    for _ in range(count):
+        call = next(chosen)
+        answer = handler(call.event, None)
+        problem = wrong_answer(call, first.setdefault(call.name, answer), answer)
+        if problem is not None:
+            wrong.append(problem)
+    return wrong
+
+
+def _handler(server: str) -> Handler:
+    """The Lambda entry point, with settings that let it reach the loopback server."""
+    os.environ |= {
+        "URL_ALLOWED_NETWORKS": "127.0.0.1/32",
+        "URL_ALLOWED_PORTS": f"80,443,{server.rpartition(':')[2]}",
+        "LOG_LEVEL": "CRITICAL",
+    }
+    import logging
+
+    import lambda_function
+
+    logging.disable()  # what the fetcher refuses would fill the terminal
+    handler: Handler = lambda_function.handler
+    return handler
+
+
+def main() -> int:
+    """Soak, and print what was seen; the exit status is 1 if an answer was wrong or something grew."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.robustness.soak", description="Mixed requests, in one process."
+    )
+    parser.add_argument("--requests", type=int, default=20_000, help="how many (default: %(default)s)")
+    requests = parser.parse_args().requests
+    photo = corpus.image_files((400, 300))["jpeg"]
+    with photo_server(photo) as server, contextlib.redirect_stdout(io.StringIO()):
+        handler, kinds, first = _handler(server), calls(server), dict[str, Any]()
+        chosen = iter(functools.partial(random.Random(1).choice, kinds), None)  # noqa: S311  (to be played again)
+        wrong = soak(handler, iter(kinds), len(kinds), first) + soak(handler, chosen, 1000, first)
+        before, started = Usage.now(), time.perf_counter()
+        wrong += soak(handler, chosen, requests, first)
+        seconds, after = time.perf_counter() - started, Usage.now()
+    statuses = collections.Counter(call.status for call in kinds)
+    print(f"{requests:,} requests of {len(kinds)} kinds {dict(sorted(statuses.items()))} in {seconds:,.0f} s")
+    print(f"wrong answers: {len(wrong)}", *(told[:500] for told in wrong[:10]), sep="\n  ")
+    print(f"after the warm-up: {before}\nat the end:        {after}")
+    grown = after.memory_mb - before.memory_mb > _ALLOWED_GROWTH_MB
+    leaked = after.descriptors > before.descriptors or after.threads > before.threads
+    return int(bool(wrong) or grown or leaked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

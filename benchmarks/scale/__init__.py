@@ -1,0 +1,1 @@
+"""How the function grows: with load, batches and pixels, and what that costs."""

@@ -1,0 +1,1 @@
+"""A URL from a stranger -> the bytes behind it, safely."""

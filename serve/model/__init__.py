@@ -1,0 +1,1 @@
+"""Photo bytes -> prediction: decode, run the network, describe the answer."""

@@ -1,0 +1,92 @@
+"""A .tflite file in; for every photo a label and the probability of the positive class out."""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from serve.errors import ProblemError
+from serve.model import model_file, preprocess
+from serve.model.interpreter import Runner
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one photo.
+
+    Attributes:
+        label: the more probable of the two. Given a horse, the model still answers one of them.
+        probability: of the positive class ("dog" for the shipped model), 0-1, whichever the label.
+        uncertain: whether the confidence is below the file's threshold; None if the file has none.
+        model_version: which model file said so.
+        decode_ms, inference_ms: time spent, in milliseconds.
+    """
+
+    label: str
+    probability: float
+    uncertain: bool | None
+    model_version: str
+    decode_ms: float
+    inference_ms: float
+
+
+class Classifier:
+    """A loaded model. Safe for concurrent calls: photos are decoded side by side, and inferred one by one.
+
+    Args:
+        model_path: a file made by `python -m convert`.
+        num_threads: for inference.
+        max_pixels: larger photos are refused.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not a model that this class can run.
+    """
+
+    def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = preprocess.MAX_IMAGE_PIXELS) -> None:
+        self.description = model_file.read(model_path)
+        self._runner = Runner(model_path, num_threads)
+        self._lock = threading.Lock()
+        self._max_pixels = max_pixels
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the network's input, in pixels."""
+        return self._runner.height, self._runner.width
+
+    def classify(self, image: bytes) -> Prediction:
+        """Classify one encoded photo.
+
+        Raises:
+            ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`).
+        """
+        started = time.perf_counter()
+        pixels = preprocess.decode(image, *self.input_size, max_pixels=self._max_pixels)
+        decoded = time.perf_counter()
+        probability = self.probability(pixels)
+        done = time.perf_counter()
+        description, below = self.description, self.description.confidence_threshold
+        return Prediction(
+            label=description.positive_class if probability >= 0.5 else description.negative_class,
+            probability=probability,
+            uncertain=None if below is None else max(probability, 1 - probability) < below,
+            model_version=description.version,
+            decode_ms=(decoded - started) * 1e3,
+            inference_ms=(done - decoded) * 1e3,
+        )
+
+    def classify_batch(self, images: Sequence[bytes]) -> list[Prediction | ProblemError]:
+        """Classify several photos; a photo that cannot be decoded gets its problem in place of a prediction."""
+        answers: list[Prediction | ProblemError] = []
+        for image in images:
+            try:
+                answers.append(self.classify(image))
+            except ProblemError as problem:
+                answers.append(problem)
+        return answers
+
+    def probability(self, pixels: preprocess.Pixels) -> float:
+        """P(positive class) of decoded uint8 pixels, (height, width, 3) in `input_size`."""
+        with self._lock:
+            return self._runner.run(pixels)

@@ -1,0 +1,98 @@
+"""The description that travels inside a .tflite file, so that replacing one file replaces the model.
+
+It is packed the way TFLite metadata packs its associated files: a zip archive behind the model's own bytes. Every
+TFLite interpreter ignores it, and any zip tool lists it: `unzip -p cats_dogs.tflite metadata.json`.
+"""
+
+import json
+import zipimport
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+_METADATA: Final = "metadata.json"
+_LABELS: Final = "labels.txt"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same content gives the same bytes
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a model file says of itself.
+
+    Attributes:
+        labels: the two labels; the network's output is the probability of `positive_class`.
+        positive_class: one of the labels.
+        version: the first 12 hex digits of the SHA-256 of the model without this description.
+        details: anything else: how it was trained and converted.
+    """
+
+    labels: tuple[str, ...]
+    positive_class: str
+    version: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def negative_class(self) -> str:
+        """The other label."""
+        return next(label for label in self.labels if label != self.positive_class)
+
+    @property
+    def confidence_threshold(self) -> float | None:
+        """The confidence below which a photo is uncertain; None if the file has no threshold."""
+        return self.details.get("confidence_threshold")
+
+
+def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:
+    """The model with its description appended."""
+    import hashlib  # here, because serving only reads
+    import io
+    import zipfile
+
+    described = {
+        "labels": labels,
+        "positive_class": positive_class,
+        "version": hashlib.sha256(model).hexdigest()[:12],
+        **details,
+    }
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, text in ((_METADATA, json.dumps(described, indent=1)), (_LABELS, "\n".join(labels) + "\n")):
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+    return model + archive.getvalue()
+
+
+def read(path: Path) -> Description:
+    """The description inside the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it has no description, or an incomplete one.
+    """
+    path.stat()  # if it is not there, that is to be said
+    try:
+        details = json.loads(_member(path, _METADATA))
+        description = Description(
+            labels=tuple(details.pop("labels")),
+            positive_class=details.pop("positive_class"),
+            version=details.pop("version"),
+            details=details,
+        )
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: has no description inside; make it with `python -m convert`") from error
+    if len(description.labels) != 2 or description.positive_class not in description.labels:
+        raise ValueError(f"{path}: needs two labels, the positive class among them")
+    return description
+
+
+def _member(path: Path, name: str) -> bytes:
+    """A member of the archive in a file, by the zip reader that Python itself has loaded: `zipfile` would take longer.
+
+    Raises:
+        OSError: the file has no archive at its end, or none with that member.
+    """
+    try:
+        archive = zipimport.zipimporter(str(path))
+    except zipimport.ZipImportError as error:
+        raise OSError(str(error)) from error
+    archive.invalidate_caches()  # it remembers archives by their names; the file may be another one by now
+    return archive.get_data(name)

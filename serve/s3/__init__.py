@@ -1,0 +1,1 @@
+"""Photos in S3 -> results in S3."""

@@ -1,0 +1,253 @@
+"""S3: a photo in, a result out. The client is made on the first use: a request that brings its photo does not pay.
+
+Two kinds of trouble leave here. A `ProblemError` is final: the object is gone, or too large. A `TemporaryFaultError`
+can pass, or be mended by whoever deployed this, so it is to be tried again: throttling, time-outs, refused permissions.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
+
+from serve.errors import ImageTooLargeError, MalformedRequestError, NotFoundError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+    from serve.s3.client import S3Requests
+
+# S3 answers within 200 ms as a rule (Amazon S3 User Guide, "Performance guidelines"). Whoever sent the event tries
+# again, over minutes, so that it does not pay to wait or to insist here.
+CONNECT_TIMEOUT_S: float = 2.0
+READ_TIMEOUT_S: float = 5.0
+_ATTEMPTS: Final = 2
+
+MAX_CONNECTIONS: Final = 16
+
+_MAX_RESULT_BYTES: Final = 100_000  # a result of ours is a tenth of that; what is longer is none
+_MAX_TAGS: Final = 10  # Amazon S3 User Guide, "Categorizing your objects using tags"
+# "MethodNotAllowed" is S3's answer for a version that is a delete marker ("Working with delete markers").
+_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
+# Somebody else was faster (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
+# "NoSuchKey" comes when what was to be replaced has been deleted.
+_LOST_RACE: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+
+_lock = threading.Lock()
+
+
+class TemporaryFaultError(Exception):
+    """S3 cannot be used as it should, just now or as deployed: try again later."""
+
+
+class _Stream(Protocol):
+    def read(self, amt: int | None = None) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object whose bytes are still to be read.
+
+    Attributes:
+        version_id: empty in a bucket without versions.
+        etag: without its quotes.
+        last_modified: when it was put there.
+        length: in bytes, as S3 says; 0 if it does not.
+        asked: when S3 was asked for it, in seconds of `time.perf_counter()`.
+    """
+
+    version_id: str
+    etag: str
+    last_modified: datetime
+    length: int
+    asked: float
+    stream: _Stream
+
+    def read(self, max_bytes: int) -> bytes:
+        """All of the object.
+
+        Raises:
+            ImageTooLargeError: more than `max_bytes`; then none or not much more than these have been read.
+            TemporaryFaultError: the transfer broke off.
+        """
+        # The length is looked at to save the transfer; the bytes are counted, as it is they that fill the memory.
+        with closing(self.stream):
+            data = b"" if self.length > max_bytes else self._first(max_bytes + 1)
+        if max(self.length, len(data)) > max_bytes:
+            raise ImageTooLargeError.over(max_bytes)
+        return data
+
+    def _first(self, max_bytes: int) -> bytes:
+        data = bytearray()
+        with _faults_translated():
+            # On to the empty read at the end: only that one notices that less came than was promised.
+            while chunk := self.stream.read(max_bytes - len(data)):
+                data += chunk
+        return bytes(data)
+
+
+@dataclass(frozen=True)
+class StoredJson:
+    """A JSON file as it was when it was read; `value` is None if it is not JSON."""
+
+    value: Any
+    etag: str
+
+
+def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
+    """Open an object, at a version of it or at the latest.
+
+    Raises:
+        NotFoundError: there is no such object or version.
+        MalformedRequestError: these cannot be names of a bucket and an object.
+        TemporaryFaultError: anything else.
+    """
+    from botocore.exceptions import ParamValidationError
+
+    asked = time.perf_counter()
+    version: Any = {"VersionId": version_id} if version_id else {}
+    # What cannot be a version's name is an invalid argument to S3.
+    with _faults_translated(gone=_GONE | {"InvalidArgument"} if version_id else _GONE):
+        try:
+            found = _ask("get_object", bucket, key, **version)
+        except ParamValidationError as error:
+            raise MalformedRequestError("S3 cannot have a bucket or an object of that name.") from error
+    return StoredObject(
+        version_id=found.get("VersionId", ""),
+        etag=found["ETag"].strip('"'),
+        last_modified=found["LastModified"].astimezone(UTC),
+        length=found.get("ContentLength", 0),
+        asked=asked,
+        stream=found["Body"],
+    )
+
+
+def get_json(bucket: str, key: str) -> StoredJson | None:
+    """A JSON file of ours, or None if there is none (any more).
+
+    Raises:
+        TemporaryFaultError: it cannot be read.
+    """
+    try:
+        found = get(bucket, key)
+    except NotFoundError:
+        return None
+    try:
+        return StoredJson(json.loads(found.read(_MAX_RESULT_BYTES)), found.etag)
+    except (ValueError, RecursionError, ImageTooLargeError):
+        return StoredJson(None, found.etag)
+
+
+def put_json(bucket: str, key: str, value: Mapping[str, Any], *, replaces: str = "") -> bool:
+    """Write a JSON file if it does not exist yet, or if it is still the one with the ETag `replaces`.
+
+    Returns:
+        Whether it was written. If not, read again what is there.
+
+    Raises:
+        TemporaryFaultError: it cannot be written.
+    """
+    from botocore.exceptions import ClientError
+
+    condition: Any = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
+    body = json.dumps(value, indent=1).encode()
+    with _faults_translated():
+        try:
+            _ask("put_object", bucket, key, Body=body, ContentType="application/json", **condition)
+        except ClientError as error:
+            if _code(error) in _LOST_RACE:
+                return False
+            raise
+    return True
+
+
+def add_tags(bucket: str, key: str, version_id: str, tags: Mapping[str, str]) -> bool:
+    """Set these tags of an object, and leave its others alone.
+
+    Returns:
+        False if there is no room for them: an object has at most 10.
+
+    Raises:
+        NotFoundError: the object has gone.
+        TemporaryFaultError: anything else.
+    """
+    version: Any = {"VersionId": version_id} if version_id else {}
+    with _faults_translated(gone=_GONE):
+        found = client().get_object_tagging(Bucket=bucket, Key=key, **version)["TagSet"]
+        merged = {tag["Key"]: tag["Value"] for tag in found} | dict(tags)
+        if len(merged) > _MAX_TAGS:
+            return False
+        tag_set: Any = [{"Key": name, "Value": value} for name, value in merged.items()]
+        client().put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tag_set}, **version)
+    return True
+
+
+def _ask(operation: Literal["get_object", "put_object"], bucket: str, key: str, **options: Any) -> Any:
+    """The answer to a request: of the client that starts fast, if it will do, else of botocore's."""
+    from serve.s3.client import OtherRegionError
+
+    with _lock:
+        fast = _make_fast_client()
+    if fast and fast.takes(bucket, key):
+        with suppress(OtherRegionError):
+            return getattr(fast, operation)(Bucket=bucket, Key=key, **options)
+    return getattr(client(), operation)(Bucket=bucket, Key=key, **options)
+
+
+@cache
+def _make_fast_client() -> "S3Requests | None":
+    from serve.s3 import client
+
+    return client.from_env(
+        timeouts_s=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S), attempts=_ATTEMPTS, max_connections=MAX_CONNECTIONS
+    )
+
+
+def client() -> "S3Client":
+    """Botocore's client, one in this process, for all threads."""
+    with _lock:
+        return _make_client()
+
+
+@cache
+def _make_client() -> "S3Client":
+    # botocore alone does all that is needed here: with boto3 on top, import and client take a third longer.
+    import botocore.session
+    from botocore.config import Config
+
+    own_server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=MAX_CONNECTIONS,
+        # A server that stands in for S3 has no host name for every bucket.
+        s3={"addressing_style": "path" if own_server else "auto"},
+    )
+    return cast("S3Client", botocore.session.get_session().create_client("s3", config=config))
+
+
+@contextmanager
+def _faults_translated(gone: frozenset[str] = frozenset()) -> Iterator[None]:
+    """Let no exception of botocore out. Codes in `gone` mean that there is no such object."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) in gone:
+            raise NotFoundError("There is no such object in S3, or not any more.") from error
+        raise TemporaryFaultError(str(error)) from error
+    except BotoCoreError as error:
+        raise TemporaryFaultError(str(error)) from error
+
+
+def _code(error: Any) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,120 @@
+"""How one answer is read from a stream. What servers can do to a fetch is in test_fetch.py."""
+
+import contextlib
+import gzip
+import io
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.fetch.response import HttpResponse, inflated, read_head
+
+START = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def read(data: bytes) -> HttpResponse:
+    return read_head(io.BytesIO(data))
+
+
+def body(data: bytes) -> bytes:
+    return b"".join(read(data).chunks())
+
+
+def test_names_have_no_case_and_values_no_blanks_around() -> None:
+    response = read(START + b"CONTENT-type:  image/jpeg \r\nX-Empty:\r\n\r\n")
+    assert (response.status, response.headers) == (200, {"content-type": "image/jpeg", "x-empty": ""})
+
+
+def test_a_repeated_header_is_a_list() -> None:
+    assert read(START + b"A: 1\r\nB: 2\r\na: 3\r\n\r\n").headers == {"a": "1, 3", "b": "2"}
+
+
+def test_a_length_told_twice_is_a_length() -> None:
+    assert body(START + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nabc") == b"ab"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"", b"\r\n", b"HTTP/2 200 OK\r\n\r\n", b"HTTP/1.1 20 OK\r\n\r\n", b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 +20 OK\r\n\r\n", b"http/1.1 200 OK\r\n\r\n", START, START + b"A: b", START + b"A: b\r\n",
+        START + b"A: " + b"b" * 70_000 + b"\r\n\r\n", START + b"A: b\r\n" * 101 + b"\r\n",
+    ],
+)  # fmt: skip
+def test_heads_that_are_none(head: bytes) -> None:
+    with pytest.raises(ValueError, match=r"line|headers|number"):
+        read(head)
+
+
+def test_a_hundred_headers_are_taken() -> None:
+    assert read(START + b"".join(b"A%d: b\r\n" % number for number in range(100)) + b"\r\n").status == 200
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"Content-Length: 3\r\n\r\nabc and more", b"\r\nabc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n",
+        b"Transfer-Encoding: Chunked\r\n\r\n1 ;a=b\r\na\r\n02\r\nbc\r\n000\r\nTrailer: x\r\n\r\n",
+        # RFC 9112, 6.3: the chunks count, whatever the length says.
+        b"Content-Length: 1\r\n" + CHUNKED + b"3\r\nabc\r\n0\r\n\r\n",
+        b"Content-Length: 3\n\nabc",
+    ],
+)  # fmt: skip
+def test_bodies(framed: bytes) -> None:
+    assert body(START + framed) == b"abc"
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"Content-Length: 4\r\n\r\nabc", b"Content-Length: +3\r\n\r\nabc", b"Content-Length: 3, 4\r\n\r\nabcd",
+        b"Content-Length: \xb3\r\n\r\nabc", b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", b"Transfer-Encoding:\r\n\r\nabc",
+        CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n", CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n",
+        CHUNKED + b"1_0\r\n", CHUNKED + b"\r\n",
+        CHUNKED + b"0\r\n", CHUNKED + b"0\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    ],
+)  # fmt: skip
+def test_bodies_that_are_broken(framed: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        body(START + framed)
+
+
+@given(st.binary(max_size=400), st.sampled_from([b"", START, START + CHUNKED]))
+def test_any_bytes_are_an_answer_or_an_error(data: bytes, start: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        assert len(body(start + data)) <= len(data)
+
+
+def raw_deflate(data: bytes) -> bytes:
+    return zlib.compress(data)[2:-4]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, raw_deflate])
+@given(data=st.binary(max_size=500), spare=st.integers(-2, 2))
+def test_what_was_compressed_comes_back_up_to_the_cap(compress: object, data: bytes, spare: int) -> None:
+    cap = max(0, len(data) + spare)
+    assert callable(compress)
+    encoding = "gzip" if compress is gzip.compress else "deflate"
+    assert inflated(compress(data), encoding, cap) == data[: cap + 1]
+
+
+def test_gzip_may_have_members_and_something_behind_them() -> None:
+    assert inflated(gzip.compress(b"a") + gzip.compress(b"b") + bytes(9), "gzip", 10) == b"ab"
+    assert inflated(gzip.compress(b"a") * 99, "gzip", 10_000) == b"a" * 99
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x1f\x8b", gzip.compress(bytes(100))[:-1], gzip.compress(b"a") + gzip.compress(b"b")[:5]]
+)
+def test_what_ends_early_is_an_error(data: bytes) -> None:
+    with pytest.raises(ValueError, match="ends early"):
+        inflated(data, "gzip", 1000)
+
+
+def test_a_thousand_empty_members_are_an_error() -> None:
+    with pytest.raises(ValueError, match="members"):
+        inflated(gzip.compress(b"") * 1000, "gzip", 1000)

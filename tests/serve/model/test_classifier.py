@@ -1,0 +1,85 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serve.errors import ProblemError, UnsupportedImageTypeError
+from serve.model import model_file, preprocess
+from serve.model.classifier import Classifier, Prediction
+
+
+@pytest.fixture(scope="module")
+def classifier(model_path: Path) -> Classifier:
+    return Classifier(model_path)
+
+
+def test_a_cat_is_a_cat(classifier: Classifier, cat_jpeg: bytes) -> None:
+    prediction = classifier.classify(cat_jpeg)
+    assert prediction.label == "cat"
+    assert 0 <= prediction.probability < 0.1
+    assert prediction.model_version == classifier.description.version
+    assert prediction.decode_ms > 0
+    assert prediction.inference_ms > 0
+
+
+@pytest.mark.parametrize(("above", "uncertain"), [(-1e-6, False), (1e-6, True)])
+def test_a_photo_that_below_the_threshold_is_uncertain(
+    model_path: Path, tmp_path: Path, cat_jpeg: bytes, above: float, *, uncertain: bool
+) -> None:
+    model, known = model_path.read_bytes(), model_file.read(model_path)
+    probability = Classifier(model_path).classify(cat_jpeg).probability
+    below = max(probability, 1 - probability) + above
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack(model, known.labels, known.positive_class, {"confidence_threshold": below}))
+    assert Classifier(file).classify(cat_jpeg).uncertain is uncertain
+
+
+def test_the_probability_is_that_of_the_pixels(classifier: Classifier, cat_jpeg: bytes) -> None:
+    pixels = preprocess.decode(cat_jpeg, *classifier.input_size)
+    assert classifier.classify(cat_jpeg).probability == classifier.probability(pixels)
+
+
+@pytest.mark.parametrize("label", ["cat", "dog"])
+def test_photos_from_elsewhere_are_mostly_right(classifier: Classifier, shared: Path, label: str) -> None:
+    photos = sorted((shared / "photos" / label).glob("*.jpg"))
+    assert len(photos) == 200
+    right = sum(classifier.classify(photo.read_bytes()).label == label for photo in photos)
+    assert right / len(photos) >= 0.93
+
+
+def test_a_batch_gives_each_photo_its_own_answer(classifier: Classifier, cat_jpeg: bytes) -> None:
+    one, bad, two = classifier.classify_batch([cat_jpeg, b"no photo", cat_jpeg])
+    alone = classifier.classify(cat_jpeg)
+    for answer in (one, two):
+        assert isinstance(answer, Prediction)
+        assert answer.probability == alone.probability
+    assert isinstance(bad, UnsupportedImageTypeError)
+    assert isinstance(bad, ProblemError)
+
+
+def test_concurrent_calls_do_not_mix_up_their_photos(classifier: Classifier) -> None:
+    random = np.random.default_rng(1)
+    height, width = classifier.input_size
+    pixels = [np.full((height, width, 3), color, np.uint8) for color in random.integers(0, 256, (40, 3))]
+    alone = [classifier.probability(each) for each in pixels]
+    assert len(set(alone)) > 1
+    together = threading.Barrier(4)
+
+    def classify(each: preprocess.Pixels) -> float:
+        together.wait()
+        return classifier.probability(each)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(classify, pixels)) == alone
+
+
+def test_too_many_pixels_are_refused_as_the_setting_says(model_path: Path, cat_jpeg: bytes) -> None:
+    with pytest.raises(ProblemError, match=r"451 x 300"):
+        Classifier(model_path, max_pixels=1000).classify(cat_jpeg)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.tflite"):
+        Classifier(tmp_path / "none.tflite")
