@@ -68,7 +68,8 @@ def _bars(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         (
             "`python -m evaluate check --photos FOLDER --out-of-distribution OTHERS` runs the shipped file from "
             f"file bytes through `serve.Classifier` ({evaluation['runtime']}) and fails if one does not hold. "
-            "With their 95% intervals: Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a paired one for int8's loss."
+            "With their 95% intervals: Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a "
+            "paired one for int8's loss."
         ),
         "",
         "| | measured | bar | |",
