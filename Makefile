@@ -1,36 +1,63 @@
 # Everything a person or CI does here. Each environment is made on first use from its hashed lock, and made anew when
 # the lock changes.
+.DEFAULT_GOAL := help
+
+## interpreter of the environments in .venv/
 PYTHON ?= python3
+## photo for `predict`: a path or a URL
 IMAGE ?= examples/cat.jpg
+## event file for `invoke`
 EVENT ?= events/image.json
+## function for `invoke`, as template.yaml names it
 FUNCTION ?= ClassifyFunction
+## port of `serve`
 PORT ?= 8000
+## flags of `python -m train`
+TRAIN_FLAGS ?=
+## flags of `python -m convert`
+CONVERT_FLAGS ?=
+## flags of `python -m benchmarks`
+BENCHMARK_FLAGS ?=
+## flags of `sam build`
+BUILD_FLAGS ?=
+## flags of `sam local invoke`
+INVOKE_FLAGS ?=
+
 PYTHON311 := $(shell command -v python3.11)
 RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: predict serve screenshots test check audit format train convert build invoke api deploy lint-template benchmarks notebook lock clean
+.PHONY: help predict serve screenshots test check audit format train convert build invoke api deploy lint-template \
+	benchmarks notebook lock clean
 .SECONDARY:
+
+help:  ## list the targets and the variables
+	@printf 'Targets:\n'
+	@sed -nE 's/^([a-z][a-z-]*):.*  ## (.*)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "  %-17s%s\n", $$1, $$2 }'
+	@printf '\nVariables (make TARGET NAME=VALUE):\n'
+	@awk '/^## / { text = substr($$0, 4); next } \
+	  text && / \?=/ { name = $$1; sub(/^[A-Z_]+ \?= */, ""); printf "  %-17s%s%s\n", name, text, $$0 == "" ? "" : " (" $$0 ")" } \
+	  { text = "" }' $(firstword $(MAKEFILE_LIST))
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
 	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
 
-serve: .venv/local/installed  ## the service and its page on this machine: make serve PORT=8000
+serve: .venv/local/installed  ## run the service and its page on this machine: make serve PORT=8000
 	.venv/local/bin/uvicorn local.server:app --port $(PORT)
 
-screenshots: .venv/dev/installed  ## docs/page-*.png anew
+screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot
 
-test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed
+test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed  ## run all tests, in three environments
 	.venv/serve-test/bin/python -m pytest tests/serve -q
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
 	  .venv/tflite-runtime-test/bin/python -m pytest tests/serve -q; \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
 	.venv/dev/bin/python -m pytest
 
-check: .venv/dev/installed .venv/audit/installed  ## format, lint, types, walls, security
+check: .venv/dev/installed .venv/audit/installed  ## check format, lint, types, import rules and security
 	.venv/dev/bin/ruff format --check .
 	.venv/dev/bin/ruff check .
 	.venv/dev/bin/mypy
@@ -38,45 +65,45 @@ check: .venv/dev/installed .venv/audit/installed  ## format, lint, types, walls,
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
 	git ls-files -z | grep -zv '^\(benchmarks/\)\?requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
 
-audit: .venv/audit/installed  ## known vulnerabilities in what is locked; asks PyPI
+audit: .venv/audit/installed  ## look up known vulnerabilities of the locked packages on PyPI
 	for lock in requirements/*.txt; do .venv/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
 
-format: .venv/dev/installed
+format: .venv/dev/installed  ## format the code and apply the safe lint fixes
 	.venv/dev/bin/ruff format .
 	.venv/dev/bin/ruff check --fix .
 
-train: .venv/dev/installed  ## both networks on cats_vs_dogs; TRAIN_FLAGS="--weights FILE" where Keras cannot download
+train: .venv/dev/installed  ## train both networks on cats_vs_dogs; TRAIN_FLAGS="--weights FILE" where Keras cannot download
 	.venv/dev/bin/python -m train --model baseline $(TRAIN_FLAGS)
 	.venv/dev/bin/python -m train --model mobilenetv2 $(TRAIN_FLAGS)
 
-convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## int8 for LiteRT, float16 for tflite-runtime
+convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the model to int8 for LiteRT and float16 for tflite-runtime
 	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS)
 	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16 --output models/cats_dogs.float16.tflite
 
-build: .venv/sam/installed  ## the container image
+build: .venv/sam/installed  ## build the container image
 	$(SAM) build $(BUILD_FLAGS)
 
-invoke: .venv/sam/installed  ## the function in its container: make invoke EVENT=events/url.json
+invoke: .venv/sam/installed  ## run the function once in its container: make invoke EVENT=events/url.json
 	$(SAM) local invoke $(FUNCTION) -e $(EVENT) $(INVOKE_FLAGS)
 
-api: .venv/sam/installed  ## the API on localhost:3000
+api: .venv/sam/installed  ## run the API in its container, on localhost:3000
 	$(SAM) local start-api --warm-containers LAZY
 
-deploy: .venv/sam/installed
+deploy: .venv/sam/installed  ## deploy to AWS, step by step
 	$(SAM) deploy --guided
 
-lint-template: .venv/sam/installed .venv/deploy/installed
+lint-template: .venv/sam/installed .venv/deploy/installed  ## lint template.yaml and Dockerfile.lambda
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	.venv/deploy/bin/hadolint Dockerfile.lambda
 	.venv/deploy/bin/checkov -f template.yaml Dockerfile.lambda --skip-download --compact --quiet
 
-notebook: .venv/dev/installed  ## the notebook on all photos, in place; NOTEBOOK_PHOTOS=200: a slice; RECOMPUTE=1: train anew
+notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice; RECOMPUTE=1: train first
 	.venv/dev/bin/python notebooks/execute.py
 
-benchmarks: .venv/dev/installed .venv/sam/installed  ## speed, size and cost beside the peers; BENCHMARK_FLAGS="--rounds 3"
+benchmarks: .venv/dev/installed .venv/sam/installed  ## measure speed, size and cost beside the baselines; BENCHMARK_FLAGS="--rounds 3"
 	.venv/dev/bin/python -m benchmarks $(BENCHMARK_FLAGS)
 
-lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
+lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and requirements/*.in
 	$(LOCK) pyproject.toml --extra litert --output-file requirements/serve.txt
 	$(LOCK) pyproject.toml --extra litert --extra test --output-file requirements/serve-test.txt
 	$(LOCK) pyproject.toml --extra tflite-runtime --output-file requirements/serve-tflite-runtime.txt
@@ -91,7 +118,7 @@ lock: .venv/dev/installed  ## requirements/*.txt anew, from pyproject.toml
 	for name in tutorial onnx keras; do \
 	  $(LOCK) --output-file benchmarks/requirements/$$name.txt benchmarks/requirements/$$name.in || exit 1; done
 
-clean:
+clean:  ## delete the environments and the photo cache
 	rm -rf .venv .cache
 
 # A lock names everything that is needed: --no-deps keeps pip from resolving again, which older versions get wrong.
