@@ -57,12 +57,15 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
 	.venv/dev/bin/python -m pytest
 
-check: .venv/dev/installed .venv/audit/installed  ## check format, lint, types, import rules and security
+check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, workflows and security
 	.venv/dev/bin/ruff format --check .
 	.venv/dev/bin/ruff check .
 	.venv/dev/bin/mypy
 	.venv/dev/bin/lint-imports
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
+	.venv/lint/bin/actionlint -shellcheck .venv/lint/bin/shellcheck
+	.venv/lint/bin/zizmor --offline --quiet --persona pedantic .github
+	.venv/lint/bin/shellcheck .ci/run
 	git ls-files -z | grep -zv '^\(benchmarks/\)\?requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
 
 audit: .venv/audit/installed  ## look up known vulnerabilities of the locked packages on PyPI
@@ -114,6 +117,7 @@ lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and
 	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
 	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
+	$(LOCK) --output-file requirements/lint.txt requirements/lint.in
 	$(LOCK) --output-file requirements/runtime-client.txt requirements/runtime-client.in
 	for name in tutorial onnx keras; do \
 	  $(LOCK) --output-file benchmarks/requirements/$$name.txt benchmarks/requirements/$$name.in || exit 1; done
