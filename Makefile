@@ -29,7 +29,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: help predict serve screenshots test check audit format train convert build invoke api deploy lint-template \
+.PHONY: help predict serve screenshots test check audit format hooks train convert build invoke api deploy lint-template \
 	benchmarks notebook lock clean
 .SECONDARY:
 
@@ -74,6 +74,9 @@ audit: .venv/audit/installed  ## look up known vulnerabilities of the locked pac
 format: .venv/dev/installed  ## format the code and apply the safe lint fixes
 	.venv/dev/bin/ruff format .
 	.venv/dev/bin/ruff check --fix .
+
+hooks: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## run quick checks before each git commit
+	.venv/lint/bin/pre-commit install
 
 train: .venv/dev/installed  ## train both networks on cats_vs_dogs; TRAIN_FLAGS="--weights FILE" where Keras cannot download
 	.venv/dev/bin/python -m train --model baseline $(TRAIN_FLAGS)
