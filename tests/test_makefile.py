@@ -55,3 +55,9 @@ def test_no_file_stands_in_for_a_target(makefile: str) -> None:
     phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
     assert phony is not None
     assert set(phony[1].replace("\\\n", " ").split()) == public_targets(makefile)
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md"])
+def test_every_target_that_a_page_names_exists(page: str, root: Path, makefile: str) -> None:
+    named = re.findall(r"`make ([a-z][a-z0-9-]*)", (root / page).read_text(encoding="utf-8"))
+    assert set(named) <= public_targets(makefile)
