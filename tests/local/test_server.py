@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from starlette.requests import Request
 
 import lambda_function
 from local import server
+from local.event import event_of
 from serve.invocation import from_context
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]
@@ -53,7 +56,7 @@ def event_for(method: str, path: str, body: bytes = b"", query: str = "", **head
         "type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode(),
         "query_string": query.encode(), "headers": raw, "client": ("127.0.0.1", 1), "scheme": "http",
     }  # fmt: skip
-    return server.event_of(Request(scope), body, from_context(None))
+    return event_of(Request(scope), body, from_context(None))
 
 
 def test_every_form_gives_the_same_cat(ask: Ask, photo_server: str, cat_jpeg: bytes) -> None:
@@ -127,7 +130,7 @@ def test_headers_are_joined_and_cookies_kept_apart() -> None:
         "query_string": b"a=1&a=%20",
         "headers": [(b"accept", b"a/b"), (b"cookie", b"x=1; y=2"), (b"accept", b"c/d"), (b"x-latin", b"\xe9")],
     }  # fmt: skip
-    event = server.event_of(Request(scope), b"", from_context(None))
+    event = event_of(Request(scope), b"", from_context(None))
     assert event["headers"] == {"accept": "a/b,c/d", "x-latin": "é"}
     assert event["cookies"] == ["x=1", "y=2"]
     assert event["rawQueryString"] == "a=1&a=%20"
@@ -178,11 +181,12 @@ def test_the_smaller_of_the_limits_counts(cat_jpeg: bytes) -> None:
         assert is_too_large(pool.request("POST", f"{small.url}/predict", body=cat_jpeg))
 
 
-def test_docs_show_every_route_and_schema_of_the_contract(ask: Ask) -> None:
+def test_docs_show_every_operation_and_the_whole_document(ask: Ask) -> None:
     docs, contract = ask("GET", "/docs"), ask("GET", "/openapi.json").json()
     html = docs.data.decode()
-    assert all(f"</b> {path}</h2>" in html for path in contract["paths"])
-    assert all(f'id="{name}"' in html for name in contract["components"]["schemas"])
+    operations = [(method.upper(), path) for path, methods in contract["paths"].items() for method in methods]
+    assert all(f"<h2>{method} {path}</h2>" in html for method, path in operations)
+    assert json.loads(unescape(re.findall(r"<pre[^>]*>(.*?)</pre>", html, re.DOTALL)[0])) == contract
     assert "script-src 'none'" in docs.headers["content-security-policy"]
     assert "src=" not in html
     assert ask("HEAD", "/docs").data == b""
