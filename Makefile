@@ -45,7 +45,7 @@ predict: .venv/serve/installed  ## classify a photo through the Lambda handler: 
 	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
 
 serve: .venv/local/installed  ## run the service and its page on this machine: make serve PORT=8000
-	.venv/local/bin/uvicorn local.server:app --port $(PORT)
+	.venv/local/bin/uvicorn local.server:app --port $(PORT) --limit-concurrency 256 --no-access-log
 
 screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot

@@ -4,12 +4,11 @@ Each request becomes the event that an HTTP API of API Gateway sends (payload 2.
 Lambda. What works here works there; a body that is too large there is too large here.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+import threading
+from typing import Final
 
+import anyio
 import anyio.to_thread
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Router
@@ -17,10 +16,12 @@ from starlette.types import Receive, Scope, Send
 
 from local import docs
 from local.event import event_of, is_text
+from local.uploads import Uploads
 from serve import adapters, page
 from serve.app import App
-from serve.errors import ImageTooLargeError
-from serve.invocation import from_context
+from serve.errors import ProblemError
+from serve.invocation import Invocation, from_context
+from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 
 MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
@@ -28,49 +29,77 @@ MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 
 _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 bytes at most, and all are there twice
 
-THREADS: Final = 8
+DECODERS: Final = 8
 """Photos that one worker decodes at once: eight of the largest need 1.65 GB (docs/deployment.md)."""
 
+FETCHERS: Final = 16
+"""Requests with a URL that one worker answers at once: they wait for other servers, and must not block uploads."""
 
-def service(app: App) -> Router:
+_MAX_URL_BODY_BYTES: Final = 16_384  # JSON with a URL of MAX_URL_LENGTH, every character escaped
+
+
+class FewAtOnce(Classifier):
+    """A classifier that decodes at most `DECODERS` photos at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.model_path, settings.num_threads, settings.max_image_pixels)
+        self._turns = threading.BoundedSemaphore(DECODERS)
+
+    def classify(self, image: bytes) -> Prediction:
+        """As `Classifier.classify`, after waiting for a turn."""
+        with self._turns:
+            return super().classify(image)
+
+
+def service(app: App, uploads: Uploads | None = None) -> Router:
     """The ASGI application around an app."""
+    answers = _Answers(app, uploads or Uploads())
 
     async def http(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await Router()(scope, receive, send)  # refuses web sockets
             return
-        request = Request(scope, receive)
         try:
-            response = await _answer(app, request)
+            response = await answers.answer(Request(scope, receive))
         except ClientDisconnect:
             return
         await response(scope, receive, send)
 
-    return Router(default=http, lifespan=_lifespan)
+    return Router(default=http)
 
 
-@asynccontextmanager
-async def _lifespan(_router: Any) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
-    yield
+class _Answers:
+    def __init__(self, app: App, uploads: Uploads) -> None:
+        self._app = app
+        self._uploads = uploads
+        self._decoders = anyio.CapacityLimiter(DECODERS)
+        self._fetchers = anyio.CapacityLimiter(FETCHERS)
+
+    async def answer(self, request: Request) -> Response:
+        if request.scope["path"] == "/docs" and request.method in ("GET", "HEAD"):
+            html = docs.html()
+            return _response(request, 200, {"x-content-type-options": "nosniff", **page.headers(html)}, html)
+        invocation = from_context(None)
+        try:
+            async with self._uploads.body(request, max_body_bytes(request.headers.get("content-type", ""))) as body:
+                return await self._answer(request, body, invocation)
+        except ProblemError as problem:
+            refusal = self._app.refuse(problem, invocation, source="http-api")
+            return _response(request, refusal.status, refusal.headers, refusal.body)
+
+    async def _answer(self, request: Request, body: bytes, invocation: Invocation) -> Response:
+        event = event_of(request, body, invocation)
+        if request.method == "POST":
+            limiter = self._fetchers if _may_bring_url(request, body) else self._decoders
+            answer = await anyio.to_thread.run_sync(adapters.answer, event, invocation, self._app, limiter=limiter)
+        else:  # in the event loop, so that /health answers while all threads are busy
+            answer = adapters.answer(event, invocation, self._app)
+        return _response(request, answer["statusCode"], answer["headers"], answer["body"])
 
 
-async def _answer(app: App, request: Request) -> Response:
-    if request.scope["path"] == "/docs" and request.method in ("GET", "HEAD"):
-        html = docs.html()
-        return _response(request, 200, {"x-content-type-options": "nosniff", **page.headers(html)}, html)
-    invocation = from_context(None)
-    most = max_body_bytes(request.headers.get("content-type", ""))
-    body = await _body(request, most)
-    if body is None:
-        refusal = app.refuse(ImageTooLargeError.over(most), invocation, source="http-api")
-        return _response(request, refusal.status, refusal.headers, refusal.body)
-    event = event_of(request, body, invocation)
-    if request.method == "POST":
-        answer = await run_in_threadpool(adapters.answer, event, invocation, app)
-    else:  # in the event loop, so that /health answers while all threads are busy
-        answer = adapters.answer(event, invocation, app)
-    return _response(request, answer["statusCode"], answer["headers"], answer["body"])
+def _may_bring_url(request: Request, body: bytes) -> bool:
+    in_query = b"url=" in request.scope["query_string"]
+    return in_query or (len(body) <= _MAX_URL_BODY_BYTES and body.lstrip()[:1] == b"{")
 
 
 def _response(request: Request, status: int, headers: dict[str, str], body: str) -> Response:
@@ -87,21 +116,5 @@ def max_body_bytes(content_type: str) -> int:
     return most if is_text(content_type) else most * 3 // 4
 
 
-async def _body(request: Request, most: int) -> bytes | None:
-    """The body, or None once it exceeds `most` bytes.
-
-    Raises:
-        ClientDisconnect: the client has closed the connection.
-    """
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        return None
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            return None
-    return bytes(body)
-
-
-app = service(App(Settings.from_env()))
+_settings = Settings.from_env()
+app = service(App(_settings, classifier=FewAtOnce(_settings)))

@@ -38,10 +38,12 @@ class App:
         FileNotFoundError, ValueError: the settings name a model that cannot be used.
     """
 
-    def __init__(self, settings: Settings, fetcher: Fetcher | None = None) -> None:
+    def __init__(
+        self, settings: Settings, fetcher: Fetcher | None = None, classifier: Classifier | None = None
+    ) -> None:
         telemetry.set_level(settings.log_level)
         self.settings = settings
-        self.classifier = Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
+        self.classifier = classifier or Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
         self._fetcher = fetcher or Fetcher(fetch_policy(settings))
         self._routes: dict[str, dict[str, Callable[[Request, Invocation, telemetry.Record], Response]]] = {
             "/": {"GET": self._page},

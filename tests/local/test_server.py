@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from starlette.requests import Request
 import lambda_function
 from local import server
 from local.event import event_of
+from local.uploads import MAX_BYTES_IN_FLIGHT
 from serve.invocation import from_context
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]
@@ -164,16 +166,49 @@ def test_a_body_beyond_the_limit_is_refused_with_a_length_and_without(ask: Ask) 
 
 
 def test_an_endless_body_is_not_kept(ask: Ask, service: LocalService) -> None:
+    before = peak_kb(service)
+    assert is_too_large(ask("POST", "/predict", body=(bytes(1_000_000) for _ in range(200)), chunked=True))
+    assert peak_kb(service) - before < 50_000
+
+
+def peak_kb(service: LocalService) -> int:
+    """The most memory that the process has held."""
     status = Path(f"/proc/{service.running.pid}/status")
     if not status.exists():
         pytest.skip("needs /proc, where Linux tells a process's memory")
+    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
-    def peak_kb() -> int:
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
 
-    before = peak_kb()
-    assert is_too_large(ask("POST", "/predict", body=(bytes(1_000_000) for _ in range(200)), chunked=True))
-    assert peak_kb() - before < 50_000
+def test_bodies_that_lack_one_byte_hold_little_memory(cat_jpeg: bytes) -> None:
+    most = server.max_body_bytes("image/jpeg")
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {most}\r\n\r\n".encode()
+    with local_service() as running, ExitStack() as clients:
+        before = peak_kb(running)
+        sockets = [unfinished(clients, running.port, head + bytes(most - 1)) for _ in range(40)]
+        refused = [answer for answer in map(answered, sockets) if answer]
+        assert len(refused) >= 40 - MAX_BYTES_IN_FLIGHT // (most - 1)
+        assert all(answer.startswith(b"HTTP/1.1 503") and b"problem+json" in answer for answer in refused)
+        assert peak_kb(running) - before < 250_000
+        clients.close()
+        answer = urllib3.request("POST", f"{running.url}/predict", body=cat_jpeg, timeout=10)
+        assert answer.json()["label"] == "cat"
+
+
+def unfinished(clients: ExitStack, port: int, data: bytes) -> socket.socket:
+    """A connection over which a request was sent that is not complete."""
+    client = clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+    with suppress(OSError):  # it may be refused halfway
+        client.sendall(data)
+    return client
+
+
+def answered(client: socket.socket) -> bytes:
+    """The beginning of what the server has answered so far."""
+    client.settimeout(0.1)
+    try:
+        return client.recv(4096)
+    except OSError:
+        return b""
 
 
 def test_the_smaller_of_the_limits_counts(cat_jpeg: bytes) -> None:
@@ -199,22 +234,24 @@ def test_a_client_that_leaves_halfway_disturbs_nobody(service: LocalService, ask
     assert "Traceback" not in service.log()
 
 
-def test_health_answers_while_every_thread_waits_for_a_slow_server(cat_jpeg: bytes) -> None:
+def test_health_and_uploads_are_answered_while_every_fetch_waits_for_a_slow_server(cat_jpeg: bytes) -> None:
     release, begun = threading.Event(), threading.Semaphore(0)
     with serving(slow_photo(cat_jpeg, begun, release)) as slow:
         url = f"http://127.0.0.1:{slow.port}/"
         with (
             local_service(**may_fetch_from(url)) as running,
-            urllib3.PoolManager(maxsize=server.THREADS) as pool,
-            ThreadPoolExecutor(server.THREADS) as threads,
+            urllib3.PoolManager(maxsize=server.FETCHERS) as pool,
+            ThreadPoolExecutor(server.FETCHERS) as threads,
         ):
             path = f"{running.url}/predict?url={url}"
-            asked = [threads.submit(pool.request, "POST", path) for _ in range(server.THREADS)]
+            asked = [threads.submit(pool.request, "POST", path) for _ in range(server.FETCHERS)]
             assert all(begun.acquire(timeout=20) for _ in asked), running.log()
             assert pool.request("GET", f"{running.url}/health", timeout=3).status == 200
+            upload = pool.request("POST", f"{running.url}/predict", body=cat_jpeg, timeout=10)
+            assert upload.json()["label"] == "cat"
             assert not any(answer.done() for answer in asked)
             release.set()
-            assert [answer.result().status for answer in asked] == [200] * server.THREADS
+            assert [answer.result().status for answer in asked] == [200] * server.FETCHERS
 
 
 def slow_photo(photo: bytes, begun: threading.Semaphore, release: threading.Event) -> Answer:
