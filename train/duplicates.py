@@ -1,4 +1,4 @@
-"""Photos that a data set holds more than once: found by how they look, whatever their size and compression."""
+"""Near-duplicates in a data set, found by how they look, whatever their size and compression."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,11 @@ from serve.model import preprocess
 SIDE: Final = 16
 BITS: Final = SIDE * SIDE
 SAME_PICTURE: Final = 24
-"""The most bits in which two hashes of one picture differ: cats_vs_dogs has 15 at the most, and 34 between others."""
+"""The most bits in which two hashes of one picture may differ. In cats_vs_dogs, near-duplicates differ in 15 at most,
+other pairs of photos in 34 at least."""
+
+VERSION: Final = 1
+"""Raise it with every change of this file that finds other near-duplicates: the photo cache depends on it."""
 
 Hash = npt.NDArray[np.bool_]
 
@@ -25,7 +29,7 @@ Hashes = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photos that look alike: their positions, and how many of the `BITS` bits of their hashes differ."""
+    """Two photos that look alike: their positions, and the number of differing bits of their hashes, of `BITS`."""
 
     first: int
     second: int
@@ -33,22 +37,22 @@ class Pair:
 
 
 def difference_hash(image: bytes) -> Hash:
-    """Where an encoded photo gets lighter from left to right, seen from so far that only shapes are left.
+    """A bit for each place of a coarse grid: set where the photo gets lighter from left to right.
 
     Returns:
         (BITS,) bits, row by row. Another size, quality or brightness of the same photo changes few of them.
 
     Raises:
-        ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`).
+        ProblemError: the bytes are not a supported image (see `serve.model.preprocess.decode`).
     """
     luma = preprocess.decode(image, 2 * SIDE, 2 * (SIDE + 1)) @ np.array(_LUMA)
-    # Of each 2 x 2 pixels the mean: with less averaging, hashes of the same photo at two sizes differ in more bits.
+    # The mean of each 2 x 2 pixels: with less averaging, hashes of one photo at two sizes differ in more bits.
     luma = luma.reshape(SIDE, 2, SIDE + 1, 2).mean(axis=(1, 3))
     return np.asarray(luma[:, 1:] > luma[:, :-1]).ravel()
 
 
 def twins(hashes: Hashes, others: Hashes, max_distance: int = SAME_PICTURE) -> dict[int, int]:
-    """Which photos have their picture among other ones: their positions, each with that of the closest other one."""
+    """Photos with a near-duplicate among others: position in `hashes` -> position of the closest one in `others`."""
     found = {}
     for start in range(0, len(hashes), _BLOCK):
         distances = _distances(hashes[start : start + _BLOCK], others)
@@ -58,18 +62,18 @@ def twins(hashes: Hashes, others: Hashes, max_distance: int = SAME_PICTURE) -> d
 
 
 def _distances(hashes: Hashes, others: Hashes) -> npt.NDArray[np.floating]:
-    """In how many bits each differs from each of the others, (photos, others)."""
-    # Of -1 and 1, the product is how many bits agree less how many differ: whole numbers, exact in float32.
+    """The number of bits in which each hash differs from each of the others, (photos, others)."""
+    # With bits as -1 and 1, the product is agreeing minus differing bits: whole numbers, exact in float32.
     signs, other_signs = (np.where(bits, 1, -1).astype(np.float32) for bits in (hashes, others))
     return (BITS - signs @ other_signs.T) / 2
 
 
 def close_pairs(hashes: Hashes, max_distance: int) -> list[Pair]:
-    """Every two photos whose hashes differ in at most `max_distance` bits, the closest first.
+    """All pairs of photos whose hashes differ in at most `max_distance` bits, the closest first.
 
     Args:
         hashes: (photos, BITS).
-        max_distance: for two unrelated photos, about half of the bits differ.
+        max_distance: in bits; two unrelated photos differ in about half of them.
     """
     pairs = []
     for start in range(0, len(hashes), _BLOCK):

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from serve.model import preprocess
-from train import data, models
+from train import batches, data, models
 
 PhaseName = Literal["scratch", "frozen", "fine-tune", "fine-tune-2", "distill"]
 TEACHERS: Final[tuple[PhaseName, ...]] = ("fine-tune", "fine-tune-2")
@@ -97,12 +97,12 @@ def run_phase(
     Args:
         model: as the phase before left it, or as `save` left it in the middle of this one.
         progress: where the run stands; updated.
-        backgrounds: pictures of no class, for "distill"; see `data.training_batches`.
+        backgrounds: pictures of no class, for "distill"; see `batches.for_training`.
 
     Raises:
         DivergedError: the loss became NaN or infinite.
     """
-    steps = data.steps_per_epoch(photos["train"], batch_size)
+    steps = batches.steps_per_epoch(photos["train"], batch_size)
     if progress.epoch == 0:
         model = _started(model, phase, run_dir)
         _compile(model, phase, steps)
@@ -113,19 +113,18 @@ def run_phase(
         if tensorboard is not None:
             callbacks.append(keras.callbacks.TensorBoard(tensorboard / phase.name))
         model.fit(
-            data.training_batches(
+            batches.for_training(
                 photos["train"],
                 batch_size,
                 model.input_shape[1],
                 seed=seed + progress.phase,
-                first_epoch=progress.epoch,
-                epochs=phase.epochs,
+                epochs=range(progress.epoch, phase.epochs),
                 backgrounds=backgrounds,
             ),
             initial_epoch=progress.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,
-            validation_data=data.batches(photos["validation"], batch_size),
+            validation_data=batches.in_order(photos["validation"], batch_size),
             callbacks=callbacks,
             shuffle=False,  # the data set does it, and remembers how
         )
@@ -180,8 +179,7 @@ def _teachers(model: keras.Model, run_dir: Path) -> Callable[[Any, Any], Any]:
 class Student(keras.Model):
     """A network whose loss while training is that to its teachers' answers. All metrics are those of the labels.
 
-    Pictures with the label `data.BACKGROUND`, at the end of a batch, keep that label as their target, and count in no
-    metric.
+    Backgrounds, at the end of a batch, keep their label `batches.BACKGROUND` as the target, and count in no metric.
     """
 
     teachers: Callable[[Any, Any], Any]
@@ -191,14 +189,14 @@ class Student(keras.Model):
     ) -> Any:
         """As Keras calls it; validation asks for the loss to the labels."""
         if training:
-            shows_one = y[:, 0] != data.BACKGROUND
+            shows_one = y[:, 0] != batches.BACKGROUND
             taught = self.teachers(tf.boolean_mask(x, shows_one), self.optimizer.iterations)
             y = tf.concat([taught, tf.boolean_mask(y, ~shows_one)], axis=0)
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras calls it."""
-        shows_one = y[:, 0] != data.BACKGROUND
+        shows_one = y[:, 0] != batches.BACKGROUND
         y, y_pred = tf.boolean_mask(y, shows_one), tf.boolean_mask(y_pred, shows_one)
         return super().compute_metrics(x, y, y_pred, sample_weight)
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from train import data
+from train import batches, data
 
 ModelName = Literal["baseline", "mobilenetv2"]
 
@@ -103,4 +103,4 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
 
 def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
     """P(positive class) of each photo, (photos,), float64."""
-    return np.asarray(model.predict(data.batches(photos, batch_size), verbose=0), np.float64)[:, 0]
+    return np.asarray(model.predict(batches.in_order(photos, batch_size), verbose=0), np.float64)[:, 0]

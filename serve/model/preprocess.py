@@ -22,6 +22,9 @@ from serve.errors import ImageTooLargeError, UndecodableImageError, UnsupportedI
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
+PREPROCESSING_VERSION: Final = 1
+"""Raise it with every change of this file that changes pixels: the photo cache of training depends on it."""
+
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from train import __main__ as cli
-from train import data, fit, models
+from train import batches, fit, models
 
 Folder = Callable[[int], Path]
 Answers = npt.NDArray[np.floating]
@@ -139,7 +139,7 @@ def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_undeci
     student.compile(optimizer="sgd", loss="binary_crossentropy")
     random = np.random.default_rng(0)
     images, given = random.uniform(0, 255, (6, 32, 32, 3)).astype(np.float32), random.uniform(0.1, 0.9, (6, 1))
-    labels = np.array([[0], [1], [0], [1], [data.BACKGROUND], [data.BACKGROUND]], np.float32)
+    labels = np.array([[0], [1], [0], [1], [batches.BACKGROUND], [batches.BACKGROUND]], np.float32)
     wanted = np.concatenate([np.asarray(student.teachers(images[:4], 0)), labels[4:]])
     while_training = student.compute_loss(images, tf.constant(labels), given.astype(np.float32), training=True)
     assert float(while_training) == pytest.approx(cross_entropy(wanted, given), rel=1e-4)
@@ -153,7 +153,7 @@ def test_backgrounds_count_in_no_metric(taught: Taught) -> None:
     student.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
     right = student.predict(images) >= 0.5
-    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], data.BACKGROUND], np.float32)[:, np.newaxis]
+    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], batches.BACKGROUND], np.float32)[:, np.newaxis]
     assert student.evaluate(images, labels, batch_size=4, return_dict=True)["accuracy"] == pytest.approx(2 / 3)
 
 

@@ -1,0 +1,90 @@
+"""Batches of decoded photos: in order to measure with, shuffled and augmented to train on."""
+
+from typing import Final
+
+import tensorflow as tf
+
+from serve.model import preprocess
+from train.augment import augment
+from train.data import Photos
+
+BACKGROUND: Final = 0.5
+"""The label of a background, which shows no class: P(positive class) without evidence for either."""
+
+PHOTOS_PER_BACKGROUND: Final = 8
+
+
+def in_order(photos: Photos, batch_size: int) -> tf.data.Dataset:
+    """The photos in order, as (float32 pixels 0-255 (batch, size, size, 3), float32 labels (batch, 1))."""
+    order = tf.data.Dataset.range(len(photos)).batch(batch_size)
+    return order.map(lambda indices: _gather(photos, indices)).prefetch(2)
+
+
+def for_training(
+    photos: Photos,
+    batch_size: int,
+    size: int,
+    *,
+    seed: int,
+    epochs: range,
+    backgrounds: preprocess.Pixels | None = None,
+) -> tf.data.Dataset:
+    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch.
+
+    A batch depends on the seed, the epoch and its place in the epoch only. A resumed run sees the batches that an
+    uninterrupted one would have seen.
+
+    Args:
+        photos: as high and wide as `data.load_split` returns them.
+        batch_size: photos in a batch; the last one of an epoch may hold fewer.
+        epochs: numbers of the epochs, counted from 0.
+        backgrounds: pictures of no class, as high and wide as `photos`. One for every `PHOTOS_PER_BACKGROUND` photos
+            is appended to each batch, with the label `BACKGROUND`.
+    """
+    added = batch_size // PHOTOS_PER_BACKGROUND if backgrounds is not None and len(backgrounds) else 0
+
+    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        images, labels = _gather(photos, indices)
+        batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
+        if added and backgrounds is not None:
+            images = tf.concat([images, _drawn(backgrounds, added, batch_seed)], axis=0)
+            labels = tf.concat([labels, tf.fill([added, 1], BACKGROUND)], axis=0)
+        return augment(images, size, batch_seed), labels
+
+    order = _shuffled(len(photos), batch_size, seed, epochs)
+    return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def steps_per_epoch(photos: Photos, batch_size: int) -> int:
+    """Batches in one pass over the photos; the last one may be smaller."""
+    return _steps(len(photos), batch_size)
+
+
+def _steps(photos: int, batch_size: int) -> int:
+    return -(-photos // batch_size)
+
+
+def _shuffled(photos: int, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+    """The positions of the photos of each batch, and the number of the batch since epoch 0."""
+    steps = _steps(photos, batch_size)
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        order = tf.random.experimental.stateless_shuffle(tf.range(photos, dtype=tf.int64), seed=[seed, epoch])
+        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        return tf.data.Dataset.zip((indices, tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps)))
+
+    return tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int64).flat_map(epoch_batches)
+
+
+def _gather(photos: Photos, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    indices = tf.sort(indices)  # reads the file from front to back
+    return _rows(photos.images, indices), tf.gather(tf.constant(photos.labels[:, None], tf.float32), indices)
+
+
+def _drawn(images: preprocess.Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
+    return _rows(images, tf.random.stateless_uniform([count], seed, maxval=len(images), dtype=tf.int64))
+
+
+def _rows(images: preprocess.Pixels, indices: tf.Tensor) -> tf.Tensor:
+    rows = tf.numpy_function(lambda rows: images[rows], [indices], tf.uint8, stateful=False)
+    return tf.cast(tf.ensure_shape(rows, (None, *images.shape[1:])), tf.float32)
