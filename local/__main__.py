@@ -1,28 +1,28 @@
-"""python -m local PHOTO ...: is it a cat or a dog? See `local.cli`."""
+"""python -m local PHOTO ...: the command `classify`. See `local.cli`."""
 
 import os
 import sys
 
-# As a shell tells a process that a signal ended: 128 + its number. SIGINT is 2, SIGPIPE 13.
+# As a shell reports a process that a signal ended: 128 + its number. SIGINT is 2, SIGPIPE 13.
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
 
 
-def run() -> int:
-    """Run the command line; Ctrl-C, or a reader that has seen enough (`| head`), is no error to explain."""
+def main() -> None:
+    """Run the command line and end the process; Ctrl-C and a closed pipe (`| head`) need no explanation."""
     try:
-        from local.cli import main  # here, because Ctrl-C may come while NumPy is imported
+        from local.cli import main as run  # here, because Ctrl-C may come during the imports
 
-        return main()
+        status = run()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        status = INTERRUPTED
     except BrokenPipeError:
-        return OUTPUT_CLOSED
+        status = OUTPUT_CLOSED
+    if status in (INTERRUPTED, OUTPUT_CLOSED):
+        # At once: a thread may wait for a server, and nobody reads standard output.
+        os._exit(status)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
-    status = run()
-    if status in (INTERRUPTED, OUTPUT_CLOSED):
-        # At once: a thread may be waiting for a server, and there is nobody to flush standard output to.
-        os._exit(status)
-    sys.exit(status)
+    main()

@@ -1,39 +1,43 @@
-"""python -m local PHOTO ...: a table for a person, JSON lines for a program."""
+"""classify PHOTO ...: a table for a person, JSON lines or CSV for a program."""
 
 import argparse
-import json
 import logging
 import os
 import sys
+import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 from local import photos
-from local.photos import Outcome, Source
-from serve.app import App, result
-from serve.errors import ProblemError
-from serve.model.classifier import Prediction
+from local.output import Csv, Format, JsonLines, Table, kind, summary
+from local.photos import Item
+from local.sorting import Sorter, SortingError
+from serve.app import App
 from serve.settings import Settings
 
-_MAX_JOBS: Final = 8  # inference is one by one: more threads than this only wait for it
-_MAX_NAME_WIDTH: Final = 60  # of the table's first column; a longer name pushes its own row aside
+_MAX_JOBS: Final = 8
+_PROJECT: Final = "cats-vs-dogs-lambda"
 
 EPILOG: Final = """\
 examples:
-  python -m local cat.jpg
-  python -m local holiday/ https://example.org/dog.jpg
-  python -m local holiday/ | jq -r 'select(.label == "dog").photo'
-  curl -s https://example.org/dog.jpg | python -m local -
+  classify cat.jpg
+  classify holiday/ https://example.org/dog.jpg
+  classify holiday/ --copy-to sorted/ --dry-run
+  classify holiday/ | jq -r 'select(.label == "dog").photo'
+  curl -s https://example.org/dog.jpg | classify -
 
 output:
   On a terminal, a table. Into a pipe or a file, or with --json, one JSON object a line:
   {"photo": "cat.jpg", "label": "cat", "probability": 0.000324, "uncertain": false, "model_version": "..."}
   or, for a photo that could not be classified:
   {"photo": "cat.txt", "error": {"title": "...", "detail": "...", ...}}
+  A summary of several photos goes to standard error.
 
 exit status:
   0    every photo was classified
@@ -41,17 +45,18 @@ exit status:
   2    the command, a setting or the model file cannot be used
   130  interrupted (Ctrl-C)
 
-Settings come from the environment, as those of the function do: MODEL_PATH, MAX_IMAGE_BYTES, URL_ALLOWED_HOSTS and
-others; the README lists them. URLs are opened only if they lead to a public address.
+Settings come from environment variables, as on Lambda: MODEL_PATH, MAX_IMAGE_BYTES, URL_ALLOWED_HOSTS and others
+(docs/settings.md). URLs are opened only if they lead to a public address.
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
-        prog="python -m local",
-        description="Say whether photos show a cat or a dog. The model knows two classes: given a horse, it still\n"
-        "answers cat or dog. `uncertain` is true when its confidence is below the threshold in the model file.",
+        prog="classify",
+        description="Classify photos by the labels of a model: cat or dog, for the shipped one. Given anything else,\n"
+        "it still answers one of its labels; `uncertain` is true when its confidence is below the\n"
+        "threshold in the model file.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -59,18 +64,51 @@ def parser() -> argparse.ArgumentParser:
         "photos",
         nargs="+",
         metavar="PHOTO",
-        help="a file; a folder, searched for photos all the way down; a URL; or - for a photo on standard input",
+        help="a file; a folder, searched with all folders in it; a pattern; a URL; or - for standard input",
     )
-    p.add_argument("--json", action="store_true", help="JSON lines on a terminal, too")
+    _add_output_options(p)
+    _add_sorting_options(p)
     p.add_argument("--model", type=Path, metavar="FILE", help="a .tflite file in place of MODEL_PATH's")
     p.add_argument(
         "--jobs",
         type=_positive,
         default=min(os.cpu_count() or 1, _MAX_JOBS),
         metavar="N",
-        help="photos that are fetched and decoded side by side (default: %(default)s)",
+        help="photos that are decoded at once (default: %(default)s)",
     )
+    p.add_argument("--version", action="version", version=f"classify {project_version()}")
+    _add_completion(p)
     return p
+
+
+def _add_output_options(p: argparse.ArgumentParser) -> None:
+    formats = p.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="write JSON lines, on a terminal too")
+    formats.add_argument("--csv", action="store_true", help="write CSV with a heading")
+
+
+def _add_sorting_options(p: argparse.ArgumentParser) -> None:
+    sorting = p.add_mutually_exclusive_group()
+    sorting.add_argument("--copy-to", type=Path, metavar="DIR", help="copy each photo to DIR/label; overwrite nothing")
+    sorting.add_argument("--move-to", type=Path, metavar="DIR", help="move each photo to DIR/label; overwrite nothing")
+    p.add_argument("--dry-run", action="store_true", help="with --copy-to or --move-to: only say where photos would go")
+
+
+def _add_completion(p: argparse.ArgumentParser) -> None:
+    try:
+        import shtab
+    except ModuleNotFoundError:  # comes with the local service's packages only
+        return
+    shtab.add_argument_to(p, ["--print-completion"], help="print a script that completes this command in a shell")
+
+
+def project_version() -> str:
+    """The version of the installed project, or of the source tree that this file is in."""
+    try:
+        return version(_PROJECT)
+    except PackageNotFoundError:
+        file = Path(__file__).parents[1] / "pyproject.toml"
+        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,62 +120,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     p = parser()
     args = p.parse_args(argv)
-    if args.photos.count(photos.STDIN) > 1:
-        p.error("- stands for one photo: it can be given once")
-    if photos.STDIN in args.photos and sys.stdin.isatty():
-        p.error("- reads a photo from standard input, which is a terminal here: pipe one into it")
-    # The cause of a failed fetch is for a server's log; here it would come between the rows.
+    _check(p, args)
+    # A server logs why a fetch failed; here these lines would come between the rows.
     logging.getLogger("serve").addHandler(logging.NullHandler())
     try:
-        app = _app(args.model)
+        settings = Settings.from_env()
+        settings = replace(settings, model_path=args.model or settings.model_path)
+        app = App(settings)
     except OSError as error:
         return _unusable(f"the model file {error.filename}: {error.strerror}")
     except ValueError as error:
         return _unusable(str(error))
-    sources = photos.find(args.photos, app.settings.max_image_bytes)
-    as_json = args.json or not sys.stdout.isatty()
-    return _classify(sources, app, args.jobs, as_line if as_json else Table(sources, app).row)
+    items = photos.find(args.photos, settings.max_image_bytes)
+    return _classify(items, partial(App, settings), args.jobs, _format(args, items, app), _sorter(args))
 
 
-def as_line(outcome: Outcome) -> str:
-    """One line of JSON about a photo."""
-    match outcome.answer:
-        case Prediction() as prediction:
-            return json.dumps({"photo": outcome.name, **result(prediction)})
-        case problem:
-            return json.dumps({"photo": outcome.name, "error": problem.problem()})
+def _check(p: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.photos.count(photos.STDIN) > 1:
+        p.error("- stands for one photo: it can be given once")
+    if photos.STDIN in args.photos and sys.stdin.isatty():
+        p.error("- reads a photo from standard input, which is a terminal here: pipe one into it")
+    if args.dry_run and not (args.copy_to or args.move_to):
+        p.error("--dry-run needs --copy-to or --move-to")
 
 
-class Table:
-    """Rows of a table, its heading printed first: they come one by one, so its widths are known beforehand."""
-
-    def __init__(self, sources: Sequence[Source], app: App) -> None:
-        names = [len(source.name) for source in sources]
-        self._name_width = min(max(names), _MAX_NAME_WIDTH)
-        self._label_width = max(len("label"), *map(len, app.classifier.description.labels))
-        print(self._columns("photo", "label", f"P({app.classifier.description.positive_class})"))
-
-    def row(self, outcome: Outcome) -> str:
-        """One photo's row."""
-        match outcome.answer:
-            case Prediction() as prediction:
-                doubt = "  uncertain" if prediction.uncertain else ""
-                return self._columns(outcome.name, prediction.label, f"{prediction.probability:.4f}{doubt}")
-            case problem:
-                return self._columns(outcome.name, "error:", problem.detail)
-
-    def _columns(self, name: str, label: str, rest: str) -> str:
-        return _printable(f"{name:<{self._name_width}}  {label:<{self._label_width}}  {rest}")
+def _format(args: argparse.Namespace, items: Sequence[Item], app: App) -> Format:
+    if args.csv:
+        return Csv()
+    return JsonLines() if args.json or not sys.stdout.isatty() else Table(items, app.classifier.description)
 
 
-def _printable(text: str) -> str:
-    """Without what would steer a terminal, or cannot be written to it: file names come from strangers, too."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _app(model: Path | None) -> App:
-    settings = Settings.from_env()
-    return App(replace(settings, model_path=model or settings.model_path))
+def _sorter(args: argparse.Namespace) -> Sorter | None:
+    if args.copy_to:
+        return Sorter(args.copy_to, "copy", args.dry_run)
+    return Sorter(args.move_to, "move", args.dry_run) if args.move_to else None
 
 
 def _unusable(reason: str) -> int:
@@ -145,35 +161,45 @@ def _unusable(reason: str) -> int:
     return 2
 
 
-def _classify(sources: Sequence[Source], app: App, jobs: int, line: Callable[[Outcome], str]) -> int:
-    failed = 0
-    with _printer(len(sources)) as show:
-        for outcome in photos.classify_all(sources, app, jobs):
-            failed += isinstance(outcome.answer, ProblemError)
-            show(line(outcome))
-    if failed and len(sources) > 1:
-        print(f"{failed} of {len(sources)} photos were not classified", file=sys.stderr)
-    return 1 if failed else 0
+def _classify(
+    items: Sequence[Item], make_app: Callable[[], App], jobs: int, lines: Format, sorter: Sorter | None
+) -> int:
+    counts: Counter[str] = Counter()
+    with _printer(len(items)) as show:
+        if (heading := lines.heading()) is not None:
+            show(heading, 0)
+        for answered in photos.classify_all(items, make_app, min(jobs, len(items))):
+            placed = None
+            try:
+                placed = sorter.sort(answered) if sorter else None
+            except SortingError as error:
+                print(f"error: {error}", file=sys.stderr)
+                counts["not sorted"] += 1
+            counts[kind(answered)] += 1
+            show(lines.line(answered, placed), 1)
+    if len(items) > 1:
+        print(summary(counts), file=sys.stderr)
+    return 1 if counts["unreadable"] or counts["not sorted"] else 0
 
 
 @contextmanager
-def _printer(total: int) -> Iterator[Callable[[str], None]]:
-    """Prints a photo's line; on a terminal, a bar on standard error tells how many there are still to come."""
+def _printer(total: int) -> Iterator[Callable[[str, int], None]]:
+    """Prints lines; on a terminal, a bar on standard error counts the photos."""
     try:
         from tqdm import tqdm
     except ModuleNotFoundError:  # comes with LiteRT, not with tflite-runtime
         tqdm = None
     if tqdm is None or total == 1 or not sys.stderr.isatty():
-        yield partial(print, flush=True)
+        yield lambda line, _photos: print(line, flush=True)
         return
     # Lines that go elsewhere than the bar need not make way for each other.
     write = tqdm.write if sys.stdout.isatty() else print
     with tqdm(total=total, unit="photo", file=sys.stderr, leave=False, dynamic_ncols=True) as bar:
 
-        def show(line: str) -> None:
+        def show(line: str, finished: int) -> None:
             write(line)
             sys.stdout.flush()
-            bar.update()
+            bar.update(finished)
 
         yield show
 

@@ -1,4 +1,4 @@
-"""python lambda_function.py PHOTO: the handler's answer about one file or URL, or to one event, without AWS."""
+"""python lambda_function.py PHOTO: the handler's answer about a file or a URL, or to an event, without AWS."""
 
 import base64
 import json
@@ -7,35 +7,46 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-USAGE: Final = "usage: python lambda_function.py PHOTO | --event FILE   (a photo's file or URL, or an event as JSON)"
+USAGE: Final = "usage: python lambda_function.py PHOTO | --event FILE   (PHOTO: a file or URL; FILE: an event as JSON)"
+
+
+class InputError(ValueError):
+    """The command cannot be carried out; the message says why."""
 
 
 def main(handler: Callable[[Any, Any], Any], arguments: Sequence[str] | None = None) -> int:
-    """Print what the handler says; the exit status is 0 for an answer, 1 for a problem, 2 for a wrong command."""
+    """Print the handler's answer; the exit status is 0 for an answer, 1 for a problem, 2 for a wrong command."""
     try:
         event = _event(sys.argv[1:] if arguments is None else arguments)
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}; {USAGE}", file=sys.stderr)
-        return 2
-    except ValueError as error:
-        print(f"error: {error}; {USAGE}", file=sys.stderr)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     answer = handler(event, None)
+    if isinstance(answer, dict) and isinstance(problem := answer.get("error"), dict):
+        print(f"error: {problem.get('detail')}", file=sys.stderr)
+        return 1
     print(json.dumps(answer, indent=2))
-    return 1 if isinstance(answer, dict) and "error" in answer else 0
+    return 0
 
 
 def _event(arguments: Sequence[str]) -> Any:
     match arguments:
         case ["--event", file]:
-            return json.loads(Path(file).read_text(encoding="utf-8"))
+            return _json(Path(file))
         case [photo] if not photo.startswith("-"):
             return event_for(photo)
-    raise ValueError("one photo or one event is needed")
+    raise InputError(f"one photo or one event is needed; {USAGE}")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(_read(path))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}") from error
 
 
 def is_url(photo: str) -> bool:
-    """Whether an argument is a URL rather than a path."""
+    """Whether an argument is a web address rather than a path."""
     return photo.lower().startswith(("http://", "https://"))
 
 
@@ -43,8 +54,18 @@ def event_for(photo: str) -> dict[str, str]:
     """The direct event that asks about a photo.
 
     Raises:
-        OSError: the file cannot be read.
+        InputError: the file cannot be read, or is empty.
     """
-    if is_url(photo):
-        return {"url": photo}
-    return {"image": base64.b64encode(Path(photo).read_bytes()).decode()}
+    return {"url": photo} if is_url(photo) else {"image": base64.b64encode(_read(Path(photo))).decode()}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name a file in it") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    if not data:
+        raise InputError(f"{path}: the file is empty")
+    return data

@@ -1,11 +1,14 @@
-"""What a person names on a command line -> photos, each with its answer: files, folders, URLs, standard input.
+"""What a person names on a command line -> photos: files, folders, patterns, URLs, standard input.
 
-Photos are decoded side by side and answered in their order. No more than one encoded photo a thread is in memory.
+Photos are decoded in several threads and answered in their order. Each thread holds one encoded photo at a time.
 """
 
+import glob
 import math
 import os
+import re
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,69 +30,94 @@ STDIN: Final = "-"
 SUFFIXES: Final = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".webp"}
 )
-"""Which files of a folder are photos. HEIC is not taken; but a phone's photos should not be passed over in silence."""
+"""Which files of a folder are photos."""
 
-# How many photos may wait, for each that is worked on, until a slow one before them is done.
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+# How many photos may wait, for each thread, until a slow one before them is done.
 _AHEAD: Final = 8
 
 
 class UnreadableError(ProblemError):
-    """A file or folder of this machine that cannot be read, or that has no photo in it. Nobody gets it over HTTP."""
+    """A file or folder of this machine that cannot be read, or holds no photo. Never sent over HTTP."""
 
     status, kind, title = 404, "unreadable-file", "Unreadable file"
 
 
+class UnexpectedError(ProblemError):
+    """A bug that one photo has met; the others go on. Never sent over HTTP."""
+
+    status, kind, title = 500, "internal-error", "Internal error"
+
+
 @dataclass(frozen=True)
-class Source:
+class Item:
     """One photo that was asked about.
 
     Attributes:
-        name: what it is called: a path, a URL, or "-".
-        load: called with the most bytes that are taken; raises a ProblemError where there is no photo to be had.
+        name: a path, a URL, or "-".
+        load: reads at most this many bytes and one more; raises a ProblemError where there is no photo.
+        path: of a file; None for a URL and for standard input.
     """
 
     name: str
     load: Callable[[int], Photo]
+    path: Path | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of one photo."""
+class Answered:
+    """A photo with its answer."""
 
-    name: str
+    item: Item
     answer: Prediction | ProblemError
 
 
-def find(names: Iterable[str], max_stdin_bytes: int) -> list[Source]:
-    """All photos that the names stand for, in their order. What cannot be found is a source that raises.
+def find(names: Iterable[str], max_stdin_bytes: int) -> list[Item]:
+    """All photos that the names stand for, in their order, each once. A name without a photo is an item that raises.
 
     Args:
-        names: paths of files or folders, URLs, or "-" for a photo on standard input, which is read now.
-        max_stdin_bytes: of the photo on standard input; little more than this is read.
+        names: paths of files or folders, patterns such as "*.jpg", URLs, or "-" for standard input, which is read now.
+        max_stdin_bytes: of the photo on standard input.
     """
-    return [source for name in names for source in _named(name, max_stdin_bytes)]
+    once: dict[str, Item] = {}
+    for name in names:
+        for item in _named(name, max_stdin_bytes):
+            once.setdefault(os.path.realpath(item.path) if item.path else item.name, item)
+    return list(once.values())
 
 
-def _named(name: str, max_stdin_bytes: int) -> list[Source]:
+def _named(name: str, max_stdin_bytes: int) -> list[Item]:
     if name == STDIN:
         # Not in a worker: a thread that waits for a pipe cannot be interrupted.
         photo = Photo(image=_read(sys.stdin.buffer, max_stdin_bytes))
-        return [Source(name, lambda _max_bytes: photo)]
+        return [Item(name, lambda _max_bytes: photo)]
     if is_url(name):
-        return [Source(name, lambda _max_bytes: Photo(url=name))]
+        return [Item(name, lambda _max_bytes: Photo(url=name))]
+    if scheme := _SCHEME.match(name):
+        return [_failing(name, f"{scheme[0]} is not fetched: send an http or https URL, or download the photo.")]
+    return _on_disk(name)
+
+
+def _on_disk(name: str) -> list[Item]:
     path = Path(name)
-    return _in_folder(path) if path.is_dir() else [_file(path)]
+    if path.is_dir():
+        return _in_folder(path)
+    if glob.has_magic(name) and not os.path.lexists(name):  # a shell that expands no patterns, such as Windows'
+        found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
+        return [item for one in found for item in _on_disk(one)] or [_failing(name, "No file matches the pattern.")]
+    return [_file(path)]
 
 
-def _in_folder(folder: Path) -> list[Source]:
-    """The photos in a folder and all below it, sorted; hidden files and folders are left out, links to folders too."""
+def _in_folder(folder: Path) -> list[Item]:
+    """The photos in a folder and all below it, sorted; hidden files and folders and linked folders are left out."""
     unreadable: list[OSError] = []
     paths: list[Path] = []
     for place, subfolders, files in os.walk(folder, onerror=unreadable.append):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         paths.extend(Path(place, name) for name in files if _is_photo(Path(place, name)))
     found = [_file(path) for path in sorted(paths)]
-    failed = [_failing(str(error.filename), _words(error)) for error in unreadable]
+    failed = [_failing(str(error.filename), _reason(error)) for error in unreadable]
     suffixes = ", ".join(sorted(SUFFIXES))
     return found + failed or [_failing(str(folder), f"The folder has no photo in it: no file ends in {suffixes}.")]
 
@@ -98,15 +126,15 @@ def _is_photo(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file()
 
 
-def _file(path: Path) -> Source:
-    return Source(str(path), partial(_read_file, path))
+def _file(path: Path) -> Item:
+    return Item(str(path), partial(_read_file, path), path)
 
 
-def _failing(name: str, words: str) -> Source:
+def _failing(name: str, detail: str) -> Item:
     def fail(_max_bytes: int) -> Photo:
-        raise UnreadableError(words)
+        raise UnreadableError(detail)
 
-    return Source(name, fail)
+    return Item(name, fail)
 
 
 def _read_file(path: Path, max_bytes: int) -> Photo:
@@ -114,39 +142,46 @@ def _read_file(path: Path, max_bytes: int) -> Photo:
         with path.open("rb") as file:
             return Photo(image=_read(file, max_bytes))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise UnreadableError(_words(error)) from error
+        raise UnreadableError(_reason(error)) from error
 
 
 def _read(file: BinaryIO, max_bytes: int) -> bytes:
-    """At most one byte more than is taken, whatever the file holds: the app then says that it is too large."""
+    """One byte more than the limit at most: the app then says that the photo is too large."""
     return file.read(max_bytes + 1)
 
 
-def _words(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError) -> str:
     reason = getattr(error, "strerror", None) or str(error)
     return f"It cannot be read: {reason[:1].lower()}{reason[1:]}."
 
 
-def classify(source: Source, app: App) -> Outcome:
-    """Classify one photo, as the function would; what is wrong with it is an answer too."""
+def classify(item: Item, app: App) -> Answered:
+    """Classify one photo as the function does. Never raises: what is wrong with a photo is its answer."""
     invocation = Invocation("command-line", deadline=math.inf)
     try:
-        photo = source.load(app.settings.max_image_bytes)
-        return Outcome(source.name, app.classify(photo, invocation, Record(invocation, source="command-line")))
+        photo = item.load(app.settings.max_image_bytes)
+        return Answered(item, app.classify(photo, invocation, Record(invocation, source="command-line")))
     except ProblemError as problem:
-        return Outcome(source.name, problem)
+        return Answered(item, problem)
+    except Exception as error:  # noqa: BLE001  (one photo must not end a folder's run)
+        return Answered(item, UnexpectedError(f"A bug: {error!r}. The photo was not classified."))
 
 
-def classify_all(sources: Iterable[Source], app: App, jobs: int) -> Iterator[Outcome]:
-    """Classify photos in `jobs` threads; outcomes come in the order of the sources, each as soon as it can.
+def classify_all(items: Iterable[Item], make_app: Callable[[], App], jobs: int) -> Iterator[Answered]:
+    """Classify photos in `jobs` threads, each with an app of its own; answers come in the order of the items.
 
-    Whoever stops iterating does not wait for what is still under way.
+    An interpreter runs one photo at a time, so threads that shared one would wait for each other.
     """
-    pool = ThreadPoolExecutor(jobs, thread_name_prefix="photo")
-    pending: deque[Future[Outcome]] = deque()
+    local = threading.local()
+
+    def prepare() -> None:
+        local.app = make_app()
+
+    pool = ThreadPoolExecutor(jobs, thread_name_prefix="photo", initializer=prepare)
+    pending: deque[Future[Answered]] = deque()
     try:
-        for source in sources:
-            pending.append(pool.submit(classify, source, app))
+        for item in items:
+            pending.append(pool.submit(lambda item=item: classify(item, local.app)))  # type: ignore[misc]
             if len(pending) == jobs * _AHEAD:
                 yield pending.popleft().result()
         while pending:

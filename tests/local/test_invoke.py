@@ -9,7 +9,9 @@ from local import invoke
 
 
 def handler(event: Any, context: Any) -> Any:
-    return {"error": {"status": 422}} if event.get("url") == "https://bad.example/" else {"seen": event}
+    return (
+        {"error": {"detail": "The URL is refused."}} if event.get("url") == "https://bad.example/" else {"seen": event}
+    )
 
 
 def test_a_file_goes_as_base64_and_a_url_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,18 +22,30 @@ def test_a_file_goes_as_base64_and_a_url_as_it_is(tmp_path: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out) == {"seen": {"url": "https://example.org/cat.jpg"}}
 
 
-def test_the_exit_status_tells_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_problem_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke.main(handler, ["https://bad.example/"]) == 1
-    assert invoke.main(handler, ["/no/such/file.jpg"]) == 2
-    assert "No such file" in capsys.readouterr().err
-    assert invoke.main(handler, []) == 2
-    assert "usage" in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: The URL is refused.\n"
+
+
+def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "broken.json").write_text("{")
+    for arguments, cause in (
+        (["/no/such/file.jpg"], "/no/such/file.jpg: No such file"),
+        ([str(tmp_path)], "is a folder"),
+        ([str(tmp_path / "empty.jpg")], "the file is empty"),
+        (["--event", str(tmp_path / "broken.json")], "not JSON"),
+        ([], "usage"),
+        (["--unknown"], "usage"),
+    ):
+        assert invoke.main(handler, arguments) == 2
+        printed = capsys.readouterr()
+        assert cause in printed.err
+        assert printed.err.count("\n") == 1
+        assert printed.out == ""
 
 
 def test_an_event_goes_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "event.json").write_text('{"some": ["event"]}')
     assert invoke.main(handler, ["--event", str(tmp_path / "event.json")]) == 0
     assert json.loads(capsys.readouterr().out) == {"seen": {"some": ["event"]}}
-    (tmp_path / "event.json").write_text("{")
-    assert invoke.main(handler, ["--event", str(tmp_path / "event.json")]) == 2
-    assert "usage" in capsys.readouterr().err
