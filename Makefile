@@ -23,6 +23,10 @@ BUILD_FLAGS ?=
 ## flags of `sam local invoke`
 INVOKE_FLAGS ?=
 
+# As it was typed, in the environment: a "$$" or a quote in a name means nothing to make or the shell.
+override IMAGE := $(value IMAGE)
+export IMAGE
+
 PYTHON311 := $(shell command -v python3.11)
 RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
@@ -42,7 +46,7 @@ help:  ## list the targets and the variables
 	  { text = "" }' $(firstword $(MAKEFILE_LIST))
 
 predict: .venv/serve/installed  ## classify a photo through the Lambda handler: make predict IMAGE=path-or-URL
-	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$(IMAGE)"
+	@LOG_LEVEL=ERROR .venv/serve/bin/python lambda_function.py "$$IMAGE"
 
 serve: .venv/local/installed  ## run the service and its page on this machine: make serve PORT=8000
 	.venv/local/bin/uvicorn local.server:app --port $(PORT) --limit-concurrency 256 --no-access-log

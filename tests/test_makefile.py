@@ -61,3 +61,14 @@ def test_no_file_stands_in_for_a_target(makefile: str) -> None:
 def test_every_target_that_a_page_names_exists(page: str, root: Path, makefile: str) -> None:
     named = re.findall(r"`make ([a-z][a-z0-9-]*)", (root / page).read_text(encoding="utf-8"))
     assert set(named) <= public_targets(makefile)
+
+
+@pytest.mark.parametrize("name", ["my cat.jpg", "a$b.jpg", "$(HOME).jpg", 'a"b.jpg', "a'b`c.jpg", "a#b.jpg"])
+def test_predict_passes_on_any_name(root: Path, tmp_path: Path, name: str) -> None:
+    python = tmp_path / ".venv" / "serve" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s" "$2"\n')
+    python.chmod(0o755)
+    (tmp_path / ".venv" / "serve" / "installed").touch()
+    run = run_make(root, "--directory", str(tmp_path), "--file", str(root / "Makefile"), "predict", f"IMAGE={name}")
+    assert run == name
