@@ -26,7 +26,7 @@ SECONDS: Final = 600.0
 FETCH_MS: Final = (200.0, 600.0)  # median, p99
 STORAGE_MS: Final = 60.0
 FAILURE_SHARE: Final = 0.001  # of deliveries, so that retries are in it
-SIDE_BY_SIDE: Final = 8  # photos of a batch: serve.s3.results
+SIDE_BY_SIDE: Final = 8  # photos of a batch: serve.s3.objects
 HEADROOM: Final = 1.25
 AGE_TARGET_S: Final = 60.0
 # "Amazon API Gateway quotas" in its Developer Guide: of an account in most regions, a second and at once.

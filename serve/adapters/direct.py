@@ -7,6 +7,7 @@
 from typing import Any
 
 from serve import telemetry
+from serve.adapters._records import s3_object
 from serve.app import App, result
 from serve.errors import MalformedRequestError, ProblemError
 from serve.invocation import Invocation
@@ -39,11 +40,11 @@ def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: t
         return app.classify(photo_in_json(event), invocation, record)
     if "url" in event or "image" in event:
         raise MalformedRequestError('Send one of "url", "image", and "bucket" with "key".')
-    from serve.s3 import results  # here, because few requests need it
+    item = s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
+    record.update(bucket=item.bucket, key=item.key)
+    from serve.s3.objects import classify_object  # here, because few requests need it
 
-    source = results.s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
-    record.update(bucket=source.bucket, key=source.key)
-    return results.classify_object(source, invocation, app, record)
+    return classify_object(item, invocation, app, record)
 
 
 def problem_answer(

@@ -1,43 +1,39 @@
 """Amazon EventBridge: the events of S3, "Object Created" among them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from serve.adapters.s3 import classify_all, member
+from serve.adapters._records import S3Object, classify_all, member, s3_object
 from serve.app import App
 from serve.invocation import Invocation
-
-if TYPE_CHECKING:  # at run time it is loaded when an event needs it: others do not pay
-    from serve.s3.results import S3Object
 
 SOURCE = "eventbridge"
 
 
 def infer(event: Any) -> bool:
-    """An event that EventBridge has from S3."""
+    """An event that S3 sent to EventBridge."""
     return member(event, "source") == "aws.s3" and isinstance(member(event, "detail-type"), str)
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
-    """What became of the object; nobody but a person who tries it out reads that.
+    """What became of the object. EventBridge ignores it; a person who tries the function reads it.
 
     Raises:
-        DeliverAgainError: it is still to do.
+        DeliverAgainError: the object is not done.
     """
     return classify_all([object_in(event)], invocation, app, source=SOURCE)
 
 
-def object_in(event: dict[str, Any]) -> "S3Object":
+def object_in(event: dict[str, Any]) -> S3Object:
     """The object of an event.
 
     Raises:
-        MalformedRequestError: it is not as S3 documents it ("EventBridge event message structure" in the User Guide).
+        MalformedRequestError: it is not as "EventBridge event message structure" in the Amazon S3 User Guide
+            describes it.
     """
-    from serve.s3.results import s3_object
-
     kind = event["detail-type"]
     return s3_object(
         member(event, "detail", "bucket", "name"),
-        # As it is: unlike in a notification, nothing is encoded.
+        # Not encoded, unlike the key in a notification.
         member(event, "detail", "object", "key"),
         version_id=member(event, "detail", "object", "version-id"),
         etag=member(event, "detail", "object", "etag"),

@@ -1,24 +1,22 @@
-"""What queues and topics carry: a notification of S3, an EventBridge event, or either in an envelope of SNS."""
+"""What queues and topics carry: an S3 notification, an EventBridge event of S3, or either in an SNS envelope."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from serve.adapters import eventbridge, s3
+from serve.adapters._records import S3Object
 from serve.errors import MalformedRequestError
 
-if TYPE_CHECKING:  # at run time it is loaded when there is an object to speak of
-    from serve.s3.results import S3Object
 
-
-def objects_in(text: Any) -> "list[S3Object]":
-    """The objects that a message tells of; none if it is a test.
+def objects_in(text: Any) -> list[S3Object]:
+    """The objects that a message announces; none if it is S3's test message.
 
     Raises:
         MalformedRequestError: the message is not understood.
     """
     message = _json(text)
     if isinstance(message, dict) and message.get("Type") == "Notification" and "Message" in message:
-        # "Amazon SNS message format" in the Developer Guide: as it comes without raw message delivery.
+        # Without raw message delivery: "Amazon SNS message format" in the Amazon SNS Developer Guide.
         message = _json(message["Message"])
     if s3.infer(message):
         return s3.objects_in(message)

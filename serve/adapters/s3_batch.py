@@ -4,16 +4,13 @@
 """
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote_plus
 
-from serve.adapters.s3 import member
+from serve.adapters._records import S3Object, member, s3_object
 from serve.app import App
 from serve.errors import MalformedRequestError, ProblemError
 from serve.invocation import Invocation
-
-if TYPE_CHECKING:  # at run time these are loaded when an event needs them: others do not pay
-    from serve.s3.results import Outcome, S3Object
 
 SOURCE = "s3-batch"
 
@@ -24,31 +21,41 @@ def infer(event: Any) -> bool:
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
-    """A result code for each task, and for the job's report the label or the problem.
+    """A result code for each task; the text beside it, for the job's report, is the result or the problem.
 
     Raises:
         SettingsError: there is no results bucket.
     """
-    from serve.s3.results import classify_objects
-
-    tasks = event["tasks"]
-    understood = [_object_in(task) for task in tasks]
-    objects = [item for item in understood if not isinstance(item, MalformedRequestError)]
-    outcomes = iter(classify_objects(objects, invocation, app, source=SOURCE))
     return {
         "invocationSchemaVersion": event["invocationSchemaVersion"],
         "treatMissingKeysAs": "TemporaryFailure",
         "invocationId": member(event, "invocationId"),
         "results": [
-            _result(task, *(_failed(item) if isinstance(item, MalformedRequestError) else _code(next(outcomes))))
-            for task, item in zip(tasks, understood, strict=True)
+            {"taskId": member(task, "taskId"), "resultCode": code, "resultString": text}
+            for task, (code, text) in zip(event["tasks"], _codes(event["tasks"], invocation, app), strict=True)
         ],
     }
 
 
-def _object_in(task: Any) -> "S3Object | MalformedRequestError":
-    from serve.s3.results import s3_object
+def _codes(tasks: list[Any], invocation: Invocation, app: App) -> list[tuple[str, str]]:
+    """The code and the text of each task."""
+    from serve.s3.objects import classify_objects
 
+    understood = [_object_in(task) for task in tasks]
+    objects = {place: item for place, item in enumerate(understood) if isinstance(item, S3Object)}
+    codes = {place: _failed(item) for place, item in enumerate(understood) if isinstance(item, ProblemError)}
+    attempts = classify_objects(list(objects.values()), invocation, app, source=SOURCE)
+    for place, attempt in zip(objects, attempts, strict=True):
+        if attempt.retry:
+            codes[place] = "TemporaryFailure", attempt.retry
+        elif isinstance(attempt.answer, ProblemError):
+            codes[place] = _failed(attempt.answer)
+        else:
+            codes[place] = "Succeeded", json.dumps(attempt.summary())
+    return [codes[place] for place in range(len(tasks))]
+
+
+def _object_in(task: Any) -> S3Object | MalformedRequestError:
     arn, key = member(task, "s3BucketArn"), member(task, "s3Key")
     try:
         return s3_object(
@@ -62,17 +69,5 @@ def _object_in(task: Any) -> "S3Object | MalformedRequestError":
         return problem
 
 
-def _code(outcome: "Outcome") -> tuple[str, str]:
-    if outcome.must_retry:
-        return "TemporaryFailure", str(outcome.answer)
-    if isinstance(outcome.answer, ProblemError):
-        return _failed(outcome.answer)
-    return "Succeeded", json.dumps(outcome.summary())
-
-
 def _failed(problem: ProblemError) -> tuple[str, str]:
     return "PermanentFailure", problem.detail
-
-
-def _result(task: Any, code: str, text: str) -> dict[str, Any]:
-    return {"taskId": member(task, "taskId"), "resultCode": code, "resultString": text}

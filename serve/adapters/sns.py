@@ -1,9 +1,9 @@
-"""Amazon SNS: a topic that S3 or EventBridge tells of objects, and that invokes the function itself."""
+"""Amazon SNS: a topic to which S3 or EventBridge announces objects, and that invokes the function itself."""
 
 from typing import Any
 
+from serve.adapters._records import classify_all, is_records_of, member
 from serve.adapters.messages import objects_in
-from serve.adapters.s3 import classify_all, is_records_of, member
 from serve.app import App
 from serve.invocation import Invocation
 
@@ -16,10 +16,10 @@ def infer(event: Any) -> bool:
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
-    """What became of each object; nobody but a person who tries it out reads that.
+    """What became of each object. SNS ignores it; a person who tries the function reads it.
 
     Raises:
-        DeliverAgainError: something is still to do. The rest has been done.
+        DeliverAgainError: at least one object is not done. All others are.
         MalformedRequestError: a message is not understood.
     """
     objects = [item for record in event["Records"] for item in objects_in(member(record, "Sns", "Message"))]

@@ -1,19 +1,16 @@
-"""Amazon SQS: messages that tell of objects in S3, each done or not done by itself (partial batch responses).
+"""Amazon SQS: messages that announce objects in S3, each done or not done by itself (partial batch responses).
 
 The event source mapping must have `ReportBatchItemFailures` among its function response types.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from serve import telemetry
+from serve.adapters._records import DeliverAgainError, S3Object, is_records_of, member
 from serve.adapters.messages import objects_in
-from serve.adapters.s3 import is_records_of, member
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-
-if TYPE_CHECKING:  # at run time it is loaded when an event needs it: others do not pay
-    from serve.s3.results import S3Object
 
 SOURCE = "sqs"
 
@@ -26,37 +23,36 @@ def infer(event: Any) -> bool:
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     """The messages that the queue must keep: "Handling errors for an SQS event source" in the Lambda Developer Guide.
 
-    A message is kept if any of its objects is still to do, or if it is not understood: after a few more attempts the
-    queue moves it to its dead-letter queue, where a person can see it.
+    The queue keeps a message of which an object is not done, or that is not understood: after a few more attempts it
+    moves to the dead-letter queue, where a person can see it.
 
     Raises:
         DeliverAgainError: a message has no id, so that only the whole batch can be delivered again.
         SettingsError: there is no results bucket.
     """
-    from serve.s3.results import classify_objects
+    from serve.s3.objects import classify_objects
 
-    understood = [(message_id, _objects_in(body, invocation)) for message_id, body in _messages(event)]
-    objects = [item for _, items in understood for item in items or ()]
-    outcomes = iter(classify_objects(objects, invocation, app, source=SOURCE))
-    kept = []
-    for message_id, items in understood:
-        retries = [next(outcomes).must_retry for _ in items or ()]
-        if items is None or any(retries):
-            kept.append(message_id)
+    objects, keep = [], set[str]()
+    for message_id, body in _messages(event):
+        found = _objects_in(body, invocation)
+        objects += [(message_id, item) for item in found or ()]
+        if found is None:
+            keep.add(message_id)
+    attempts = classify_objects([item for _, item in objects], invocation, app, source=SOURCE)
+    keep |= {message_id for (message_id, _), attempt in zip(objects, attempts, strict=True) if attempt.retry}
+    kept = [message_id for message_id, _ in _messages(event) if message_id in keep]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in kept]}
 
 
 def _messages(event: dict[str, Any]) -> list[tuple[str, Any]]:
     messages = [(member(record, "messageId"), member(record, "body")) for record in event["Records"]]
     if not all(isinstance(message_id, str) and message_id for message_id, _ in messages):
-        from serve.s3.results import DeliverAgainError
-
         raise DeliverAgainError("A message of SQS has no messageId.")
     return messages
 
 
-def _objects_in(body: Any, invocation: Invocation) -> "list[S3Object] | None":
-    """The objects that a message tells of, or None if it is not understood, which is logged."""
+def _objects_in(body: Any, invocation: Invocation) -> list[S3Object] | None:
+    """The objects that a message announces, or None if it is not understood, which is logged."""
     try:
         return objects_in(body)
     except MalformedRequestError as problem:

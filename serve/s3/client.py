@@ -1,8 +1,8 @@
 """Reads and writes whole objects of S3, and starts in half the time of botocore's client.
 
-That client is built, in each new process, from a description of all of S3 and of all endpoints of AWS. Here botocore
-signs a request, sends it and reads the answer; what its client adds is left out where nothing depends on it: see
-`from_env` and `takes`. Whatever is out of the ordinary is the full client's.
+Each new process builds that client from a description of all of S3 and of all endpoints of AWS. Here botocore signs a
+request, sends it and reads the answer. `from_env` and `takes` decide where that is enough; the full client does the
+rest.
 """
 
 import os
@@ -112,7 +112,7 @@ class S3Requests:
         self._answer("PUT", Bucket, Key, {}, headers, Body)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the idle connections."""
         self._http.close()
 
     def _url(self, bucket: str, key: str) -> str:
@@ -140,12 +140,12 @@ class S3Requests:
                     raise OtherRegionError(bucket) from error
                 if not attempts_left or not _is_transient(error, answer.status_code):
                     raise error
-            time.sleep(os.urandom(1)[0] / 256)  # seconds; so that not all who failed come again at once
+            time.sleep(os.urandom(1)[0] / 256)  # seconds; so that not all failed requests come back at once
         raise ValueError("attempts must be at least 1")
 
     def _sent(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> AWSResponse:
         request = AWSRequest(method, url, {**headers, **_trace()}, body, stream_output=method == "GET")
-        self._auth.add_auth(request)  # anew at each attempt: a signature has a time
+        self._auth.add_auth(request)  # at each attempt: a signature expires
         return self._http.send(request.prepare())
 
 
@@ -170,15 +170,15 @@ def from_env(*, timeouts_s: tuple[float, float], attempts: int, max_connections:
 
 
 def _trace() -> dict[str, str]:
-    """The header by which Lambda finds functions that set off themselves ("Lambda recursive loop detection")."""
+    """The header by which Lambda finds functions that trigger themselves ("Lambda recursive loop detection")."""
     trace = os.environ.get("_X_AMZN_TRACE_ID")
     return {"X-Amzn-Trace-Id": trace} if trace and "AWS_LAMBDA_FUNCTION_NAME" in os.environ else {}
 
 
 def _error(answer: AWSResponse, method: str) -> ClientError:
     shape: Any = None  # errors have one shape for all operations
-    said = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.content}
-    return ClientError(RestXMLParser().parse(said, shape), f"{method.title()}Object")
+    response = {"status_code": answer.status_code, "headers": answer.headers, "body": answer.content}
+    return ClientError(RestXMLParser().parse(response, shape), f"{method.title()}Object")
 
 
 def _is_transient(error: ClientError, status: int) -> bool:

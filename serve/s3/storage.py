@@ -1,7 +1,7 @@
 """S3: a photo in, a result out. The client is made on the first use: a request that brings its photo does not pay.
 
-Two kinds of trouble leave here. A `ProblemError` is final: the object is gone, or too large. A `TemporaryFaultError`
-can pass, or be mended by whoever deployed this, so it is to be tried again: throttling, time-outs, refused permissions.
+Two kinds of errors leave here. A `ProblemError` is final: the object is gone, or too large. A `TemporaryFaultError` is
+retried, because it can pass or the deployer can mend it: throttling, time-outs, refused permissions.
 """
 
 import json
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
     from serve.s3.client import S3Requests
 
-# S3 answers within 200 ms as a rule (Amazon S3 User Guide, "Performance guidelines"). Whoever sent the event tries
-# again, over minutes, so that it does not pay to wait or to insist here.
+# S3 mostly answers within 200 ms (Amazon S3 User Guide, "Performance guidelines"). The sender of the event retries over
+# minutes, so it does not pay to wait or to insist here.
 CONNECT_TIMEOUT_S: float = 2.0
 READ_TIMEOUT_S: float = 5.0
 _ATTEMPTS: Final = 2
 
 MAX_CONNECTIONS: Final = 16
 
-_MAX_RESULT_BYTES: Final = 100_000  # a result of ours is a tenth of that; what is longer is none
+_MAX_RESULT_BYTES: Final = 100_000  # a result has a tenth of that
 _MAX_TAGS: Final = 10  # Amazon S3 User Guide, "Categorizing your objects using tags"
 # "MethodNotAllowed" is S3's answer for a version that is a delete marker ("Working with delete markers").
 _GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
-# Somebody else was faster (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
+# Another writer was faster (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
 # "NoSuchKey" comes when what was to be replaced has been deleted.
 _LOST_RACE: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
@@ -77,7 +77,7 @@ class StoredObject:
             ImageTooLargeError: more than `max_bytes`; then none or not much more than these have been read.
             TemporaryFaultError: the transfer broke off.
         """
-        # The length is looked at to save the transfer; the bytes are counted, as it is they that fill the memory.
+        # A length that is too large saves the transfer. The bytes count, because they fill the memory.
         with closing(self.stream):
             data = b"" if self.length > max_bytes else self._first(max_bytes + 1)
         if max(self.length, len(data)) > max_bytes:
@@ -130,7 +130,7 @@ def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
 
 
 def get_json(bucket: str, key: str) -> StoredJson | None:
-    """A JSON file of ours, or None if there is none (any more).
+    """A JSON file, or None if there is none.
 
     Raises:
         TemporaryFaultError: it cannot be read.

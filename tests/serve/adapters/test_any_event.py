@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serve import adapters
+from serve.adapters._records import DeliverAgainError
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.s3.results import DeliverAgainError
 
 HTTP_SAMPLES = ("http_api_url", "http_api_upload", "rest_api", "function_url", "alb", "health")
 S3_SAMPLES = (

@@ -7,9 +7,9 @@ import pytest
 
 from serve import adapters
 from serve.adapters import eventbridge
+from serve.adapters._records import DeliverAgainError
 from serve.app import App
 from serve.invocation import Invocation
-from serve.s3.results import DeliverAgainError
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")

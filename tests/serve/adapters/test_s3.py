@@ -8,10 +8,10 @@ import pytest
 
 from serve import adapters
 from serve.adapters import s3 as adapter
+from serve.adapters._records import DeliverAgainError
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.s3.results import DeliverAgainError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")

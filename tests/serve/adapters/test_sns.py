@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serve import adapters
+from serve.adapters._records import DeliverAgainError
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
-from serve.s3.results import DeliverAgainError
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")

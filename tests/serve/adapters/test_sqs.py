@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serve import adapters
+from serve.adapters._records import DeliverAgainError
 from serve.app import App
 from serve.invocation import Invocation
-from serve.s3.results import DeliverAgainError
 from serve.settings import SettingsError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 

@@ -214,8 +214,8 @@ def test_nothing_of_aws_is_imported_before_it_is_needed(root: Path) -> None:
     code = (
         "import sys, serve.adapters as a\n"
         "assert all(not adapter.infer({}) for adapter in a.ADAPTERS)\n"
-        "late = {'botocore', 'boto3', 'serve.s3.results', 'serve.s3.storage', 'http'} & set(sys.modules)\n"
-        "import serve.s3.results\n"
+        "late = {'botocore', 'boto3', 'serve.s3', 'http'} & set(sys.modules)\n"
+        "import serve.s3.objects\n"
         "sys.exit(', '.join(late | {'botocore', 'boto3'} & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)

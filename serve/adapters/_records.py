@@ -1,0 +1,97 @@
+"""What the adapters of S3 objects share: how an object is described, and what happens when one is not done.
+
+Every cold start imports this file, so it imports nothing that only an event of S3 needs.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from serve.app import App
+from serve.errors import MalformedRequestError
+from serve.invocation import Invocation
+
+
+class DeliverAgainError(Exception):
+    """Raised out of the handler, so that the service delivers the event again, and at last moves it to its dead-letter
+    queue: "How Lambda handles errors and retries with asynchronous invocation" in the AWS Lambda Developer Guide.
+    """
+
+
+# A tuple and not a dataclass, which takes Python six times as long to make at each cold start.
+class S3Object(NamedTuple):
+    """An object in S3, as an event describes it.
+
+    Attributes:
+        key: decoded.
+        version_id, etag, sequencer: empty where the event has none.
+        skip: why there is nothing to classify; empty if there is.
+    """
+
+    bucket: str
+    key: str
+    version_id: str = ""
+    etag: str = ""
+    sequencer: str = ""
+    skip: str = ""
+
+
+def s3_object(
+    bucket: Any,
+    key: Any,
+    *,
+    version_id: Any = None,
+    etag: Any = None,
+    sequencer: Any = None,
+    size: Any = None,
+    skip: str = "",
+) -> S3Object:
+    """The object with these properties, which may be any JSON values.
+
+    Raises:
+        MalformedRequestError: bucket or key are missing, or are not text.
+    """
+    for name, value in (("bucket", bucket), ("key", key)):
+        if not isinstance(value, str) or not value or not _is_unicode(value):
+            raise MalformedRequestError(f"The {name} of an object in S3 must be a string that is not empty.")
+    if not skip and key.endswith("/"):
+        skip = "a folder marker"
+    if not skip and size == 0:
+        skip = "an empty object"
+    return S3Object(bucket, key, _text(version_id), _text(etag), _text(sequencer), skip)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and _is_unicode(value) else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether S3 can be asked for it: JSON can hold half of a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def classify_all(objects: Sequence[S3Object], invocation: Invocation, app: App, *, source: str) -> dict[str, Any]:
+    """Classify all objects of an event that can only be delivered again as a whole.
+
+    Raises:
+        DeliverAgainError: at least one object is not done. All others are.
+    """
+    from serve.s3.objects import classify_objects
+
+    attempts = classify_objects(objects, invocation, app, source=source)
+    undone = [attempt.summary() for attempt in attempts if attempt.retry]
+    if undone:
+        raise DeliverAgainError(f"{len(undone)} of {len(attempts)} are still to do: {undone}")
+    return {"results": [attempt.summary() for attempt in attempts]}
+
+
+def is_records_of(event: Any, name: str, service: str) -> bool:
+    """Whether an event has records, the first of which has this service under this name."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and bool(records) and member(records[0], name) == service
+
+
+def member(value: Any, *names: str) -> Any:
+    """The value at the end of these names in nested objects, or None."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,166 @@
+"""Photos in S3, several at a time: half broken, out of time, in the wrong bucket; and nothing lost."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from serve.adapters._records import S3Object, s3_object
+from serve.app import App
+from serve.invocation import Invocation
+from serve.model.classifier import Prediction
+from serve.s3.objects import classify_objects
+from serve.settings import SettingsError
+from tests.serve.s3.deliveries import KEY, classify, put
+from tests.serve.s3_servers import RESULTS, UPLOADS, Fault, Proxy, before, breaks_off, refuses, stalls
+
+pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Read = Callable[[str], Any]
+Log = Callable[[], list[Any]]
+
+
+def test_one_bad_of_ten_takes_none_along(
+    s3: "S3Client", s3_app: App, invocation: Invocation, read_result: Read, cat_jpeg: bytes, log: Log
+) -> None:
+    keys = [f"{number}.jpg" for number in range(10)]
+    for key in keys:
+        put(s3, b"no photo" if key == "4.jpg" else cat_jpeg, key)
+    attempts = classify_objects([S3Object(UPLOADS, key) for key in keys], invocation, s3_app, source="test")
+    assert [attempt.item.key for attempt in attempts] == keys
+    assert not any(attempt.retry for attempt in attempts)
+    assert ["error" in read_result(key) for key in keys] == [key == "4.jpg" for key in keys]
+    lines = log()
+    assert [line["key"] for line in lines] == keys
+    assert [line.get("error") for line in lines] == ["unsupported-image-type" if k == "4.jpg" else None for k in keys]
+    assert all(line["fetch_ms"] > 0 and line["label"] == "cat" for line in lines if "error" not in line)
+
+
+def test_all_bad(s3: "S3Client", s3_app: App, invocation: Invocation, read_result: Read) -> None:
+    keys = [f"{number}.jpg" for number in range(10)]
+    for key in keys:
+        put(s3, b"no photo", key)
+    attempts = classify_objects([S3Object(UPLOADS, key) for key in keys], invocation, s3_app, source="test")
+    assert not any(attempt.retry for attempt in attempts)
+    assert {read_result(key)["error"]["status"] for key in keys} == {415}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refuses(f"GET {UPLOADS}/4.jpg", 403, "AccessDenied"),
+        refuses(f"GET {UPLOADS}/4.jpg", 503, "SlowDown"),
+        breaks_off(f"GET {UPLOADS}/4.jpg"),
+        refuses(f"PUT {RESULTS}/v1/{UPLOADS}/4.jpg", 403, "AccessDenied"),
+        refuses(f"PUT {RESULTS}/v1/{UPLOADS}/4.jpg", 503, "SlowDown"),
+    ],
+)
+def test_a_passing_fault_is_retried_and_not_recorded(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, cat_jpeg: bytes, fault: Fault, log: Log
+) -> None:
+    keys = ["3.jpg", "4.jpg", "5.jpg"]
+    for key in keys:
+        put(s3, cat_jpeg, key)
+    uploads = [S3Object(UPLOADS, key) for key in keys]
+    s3_proxy.faults = [fault]
+    assert classify(s3_app, invocation, *uploads) == [Prediction, "retry", Prediction]
+    assert len(s3.list_objects_v2(Bucket=RESULTS)["Contents"]) == 2
+    assert log()[1]["error"] == "temporary-fault"
+    s3_proxy.faults = []
+    assert classify(s3_app, invocation, *uploads) == [Prediction] * 3
+    assert len(s3.list_objects_v2(Bucket=RESULTS)["Contents"]) == 3
+
+
+def test_what_is_not_done_in_time_is_left_for_later(
+    s3: "S3Client", s3_app: App, s3_proxy: Proxy, cat_jpeg: bytes, read_result: Read, log: Log
+) -> None:
+    for key in ("slow.jpg", "fast.jpg"):
+        put(s3, cat_jpeg, key)
+    uploads = [S3Object(UPLOADS, "slow.jpg"), S3Object(UPLOADS, "fast.jpg")]
+    s3_proxy.faults = [stalls(f"GET {UPLOADS}/slow.jpg")]
+    started = time.monotonic()
+    short = Invocation("request-1", deadline=started + 1.5)
+    assert classify(s3_app, short, *uploads) == ["retry", Prediction]
+    assert time.monotonic() - started < 3
+    assert read_result("fast.jpg")["label"] == "cat"
+    assert "no time was left" in log()[0]["detail"]
+
+
+def test_a_deadline_that_has_passed_is_not_begun(s3: "S3Client", s3_app: App, s3_proxy: Proxy, cat_jpeg: bytes) -> None:
+    put(s3, cat_jpeg)
+    late = Invocation("request-1", deadline=time.monotonic() - 1)
+    assert classify(s3_app, late, *[S3Object(UPLOADS, KEY)] * 20) == ["retry"] * 20
+    time.sleep(0.3)  # whoever had begun would have asked by now
+    assert s3_proxy.requests == []
+
+
+def test_at_most_eight_photos_are_in_memory(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, cat_jpeg: bytes
+) -> None:
+    put(s3, cat_jpeg)
+    running: list[int] = []
+    most: list[int] = []
+
+    def look() -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.05)
+        running.pop()
+
+    s3_proxy.faults = [before(f"GET {UPLOADS}", look, times=100)]
+    classify(s3_app, invocation, *[S3Object(UPLOADS, KEY, sequencer=f"{n:02X}") for n in range(24)])
+    assert 1 < max(most) <= 8
+
+
+def test_a_fault_of_ours_is_logged_and_retried(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, log: Log
+) -> None:
+    broken = App.__new__(App)
+    broken.settings = s3_app.settings  # and no classifier
+    put(s3, b"photo")
+    assert classify(broken, invocation, S3Object(UPLOADS, KEY)) == ["retry"]
+    (line,) = log()
+    assert line["error"] == "internal-error"
+    assert "AttributeError" in line["traceback"]
+
+
+def test_results_never_go_where_photos_come_from(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, cat_jpeg: bytes
+) -> None:
+    s3.put_object(Bucket=RESULTS, Key=KEY, Body=cat_jpeg)
+    (attempt,) = classify_objects([S3Object(RESULTS, KEY)], invocation, s3_app, source="test")
+    assert attempt.retry
+    assert "Set RESULTS_BUCKET to another bucket" in attempt.retry
+    assert s3_proxy.requests == []
+
+
+def test_without_a_results_bucket_photos_are_refused_and_the_rest_is_not(
+    s3_app: App, invocation: Invocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_app, "settings", replace(s3_app.settings, results_bucket=""))
+    with pytest.raises(SettingsError, match="RESULTS_BUCKET is not set"):
+        classify(s3_app, invocation, S3Object(UPLOADS, KEY))
+    assert classify(s3_app, invocation, S3Object(UPLOADS, KEY, skip="a reason")) == [type(None)]
+    assert classify(s3_app, invocation) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "why"),
+    [
+        ({"key": "album/"}, "a folder marker"),
+        ({"key": "a.jpg", "size": 0}, "an empty object"),
+        ({"key": "a.jpg", "skip": "not a new object: ObjectRemoved:Delete"}, "not a new object: ObjectRemoved:Delete"),
+    ],
+)
+def test_what_is_no_photo_is_passed_over_with_a_line_in_the_log(
+    s3: "S3Client", s3_app: App, invocation: Invocation, s3_proxy: Proxy, properties: Any, why: str, log: Log
+) -> None:
+    (attempt,) = classify_objects([s3_object(UPLOADS, **properties)], invocation, s3_app, source="test")
+    assert attempt.summary() == {"bucket": UPLOADS, "key": properties["key"], "ignored": why}
+    assert s3_proxy.requests == []
+    assert log()[0]["ignored"] == why
