@@ -14,10 +14,10 @@ import numpy as np
 
 from convert import calibrate, quantize, verify
 from serve.errors import ProblemError
-from serve.model import model_file, preprocess
+from serve.model import model_file
 from serve.model.classifier import Classifier
-from serve.model.preprocess import Pixels
 from train import data, metadata, models
+from train.pixels import Pixels, decode
 
 
 class ConversionError(RuntimeError):
@@ -109,7 +109,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
         if args.uncertain_share:
             sure = Classifier(candidate)
-            said = np.array([sure.probability(pixels) for pixels in validation.images])
+            said = np.array([sure.probability(image.tobytes()) for image in validation.images])
             details["confidence_threshold"] = calibrate.confidence_threshold(said, args.uncertain_share)
             candidate.write_bytes(model_file.pack(content, source.labels, source.labels[1], details))
         test = data.load_split(source, "test", size, args.cache_dir)
@@ -158,7 +158,7 @@ def _representative(source: data.Source, size: int, count: int, seed: int) -> Pi
     for place, photo in enumerate(source.read_split("train")):
         if place in chosen:
             with contextlib.suppress(ProblemError):  # training has named it
-                images.append(preprocess.decode(photo.data, size, size))
+                images.append(decode(photo.data, size, size))
     return np.array(images, np.uint8)
 
 

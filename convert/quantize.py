@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.util import modify_model_io_type
 
-from serve.model.preprocess import Pixels
+from train.pixels import Pixels
 
 Mode = Literal["int8", "float16", "dynamic", "none"]
 MODES: Final[tuple[Mode, ...]] = get_args(Mode)

@@ -7,7 +7,7 @@ from typing import Final
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from serve.model.preprocess import Pixels
+from train.pixels import Pixels
 
 THUMBNAIL: Final = 112  # pixels
 DPI: Final = 80  # what figures are saved with

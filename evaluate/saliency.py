@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 
-from serve.model.preprocess import Pixels
+from train.pixels import Pixels
 
 _CERTAIN = 1e-6  # a probability of 0 or 1 has no logit
 

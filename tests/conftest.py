@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -89,15 +88,14 @@ def photo_folder(tmp_path: Path) -> Callable[[int], Path]:
     """Makes a folder of two class folders: noisy photos, the "cat" ones reddish, the "dog" ones bluish."""
 
     def make(per_class: int, name: str = "photos") -> Path:
-        noise = np.random.default_rng(1)
-        sizes = random.Random(1)
+        chance = random.Random(1)
         for label, color in (("cat", (190, 80, 60)), ("dog", (60, 80, 190))):
             folder = tmp_path / name / label
             folder.mkdir(parents=True)
             for number in range(per_class):
-                shape = (sizes.randint(40, 90), sizes.randint(40, 90), 3)
-                pixels = np.clip(noise.normal(color, 40, shape), 0, 255).astype(np.uint8)
-                (folder / f"{number:03}.jpg").write_bytes(jpeg(pixels))
+                size = (chance.randint(40, 90), chance.randint(40, 90))
+                noise = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
+                (folder / f"{number:03}.jpg").write_bytes(jpeg(Image.blend(Image.new("RGB", size, color), noise, 0.5)))
         return tmp_path / name
 
     return make
@@ -110,8 +108,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def jpeg(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], **options: int) -> bytes:
-    """A JPEG file of uint8 RGB pixels."""
+def jpeg(image: Image.Image, **options: int) -> bytes:
+    """The image as a JPEG file."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", **options)
+    image.save(file, "JPEG", **options)
     return file.getvalue()

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from serve.model.preprocess import Pixels
 from train import backgrounds, data, fit, metadata, models
+from train.pixels import Pixels
 
 MODEL_FILES = {"baseline": "baseline.keras", "mobilenetv2": "cats_dogs.keras"}
 

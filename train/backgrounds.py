@@ -12,9 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from serve.model import preprocess
-from serve.model.preprocess import Pixels
 from train import data, models
+from train.pixels import Pixels, decode
 
 WINDOW: Final = 0.4
 """Height and width of a background, as a share of the photo's."""
@@ -48,7 +47,7 @@ def cut(model: keras.Model, source: data.Source, photos: data.Photos) -> Pixels:
                 continue
             (top, left), label = wanted.pop(photo.name)
             whole = round(side / WINDOW)
-            pixels = preprocess.decode(photo.data, whole, whole)
+            pixels = decode(photo.data, whole, whole)
             row, column = round(top * whole), round(left * whole)
             found.append(pixels[row : row + side, column : column + side].copy())  # not to keep all of the photo
             labels.append(label)

@@ -4,9 +4,9 @@ from typing import Final
 
 import tensorflow as tf
 
-from serve.model import preprocess
 from train.augment import augment
 from train.data import Photos
+from train.pixels import Pixels
 
 BACKGROUND: Final = 0.5
 """The label of a background, which shows no class: P(positive class) without evidence for either."""
@@ -27,7 +27,7 @@ def for_training(
     *,
     seed: int,
     epochs: range,
-    backgrounds: preprocess.Pixels | None = None,
+    backgrounds: Pixels | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch.
 
@@ -81,10 +81,10 @@ def _gather(photos: Photos, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return _rows(photos.images, indices), tf.gather(tf.constant(photos.labels[:, None], tf.float32), indices)
 
 
-def _drawn(images: preprocess.Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
+def _drawn(images: Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
     return _rows(images, tf.random.stateless_uniform([count], seed, maxval=len(images), dtype=tf.int64))
 
 
-def _rows(images: preprocess.Pixels, indices: tf.Tensor) -> tf.Tensor:
+def _rows(images: Pixels, indices: tf.Tensor) -> tf.Tensor:
     rows = tf.numpy_function(lambda rows: images[rows], [indices], tf.uint8, stateful=False)
     return tf.cast(tf.ensure_shape(rows, (None, *images.shape[1:])), tf.float32)

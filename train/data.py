@@ -26,6 +26,7 @@ from tqdm import tqdm
 from serve.errors import ProblemError
 from serve.model import preprocess
 from train import duplicates
+from train.pixels import Pixels, decode
 
 T = TypeVar("T")
 Split = Literal["train", "validation", "test"]
@@ -65,7 +66,7 @@ class Photos:
             decoded, or the photo is for training and a near-duplicate is in the validation or test split.
     """
 
-    images: preprocess.Pixels
+    images: Pixels
     labels: npt.NDArray[np.int64]
     names: list[str]
     skipped: dict[str, str]
@@ -220,12 +221,10 @@ def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
         print(f"skipped {len(skipped)} of {len(skipped) + len(labels)} files of the {split} split")
 
 
-def _decoded(
-    source: Source, split: Split, size: int
-) -> Iterator[tuple[EncodedPhoto, preprocess.Pixels | ProblemError]]:
+def _decoded(source: Source, split: Split, size: int) -> Iterator[tuple[EncodedPhoto, Pixels | ProblemError]]:
     """The photos of a split in stored order, decoded."""
-    decode = partial(preprocess.decode, height=size, width=size, with_margin=split == "train")
-    return _on_all_cores(source, split, decode, f"decode {split}")
+    work = partial(decode, height=size, width=size, with_margin=split == "train")
+    return _on_all_cores(source, split, work, f"decode {split}")
 
 
 def _duplicated(source: Source) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from serve.model import preprocess
+from train.pixels import decode
 
 SIDE: Final = 16
 BITS: Final = SIDE * SIDE
@@ -45,7 +45,7 @@ def difference_hash(image: bytes) -> Hash:
     Raises:
         ProblemError: the bytes are not a supported image (see `serve.model.preprocess.decode`).
     """
-    luma = preprocess.decode(image, 2 * SIDE, 2 * (SIDE + 1)) @ np.array(_LUMA)
+    luma = decode(image, 2 * SIDE, 2 * (SIDE + 1)) @ np.array(_LUMA)
     # The mean of each 2 x 2 pixels: with less averaging, hashes of one photo at two sizes differ in more bits.
     luma = luma.reshape(SIDE, 2, SIDE + 1, 2).mean(axis=(1, 3))
     return np.asarray(luma[:, 1:] > luma[:, :-1]).ravel()

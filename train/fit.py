@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from serve.model import preprocess
 from train import batches, data, models
+from train.pixels import Pixels
 
 PhaseName = Literal["scratch", "frozen", "fine-tune", "fine-tune-2", "distill"]
 TEACHERS: Final[tuple[PhaseName, ...]] = ("fine-tune", "fine-tune-2")
@@ -87,7 +87,7 @@ def run_phase(
     seed: int,
     progress: Progress,
     run_dir: Path,
-    backgrounds: preprocess.Pixels | None = None,
+    backgrounds: Pixels | None = None,
     tensorboard: Path | None = None,
 ) -> keras.Model:
     """Train for one phase, or for what is left of it, and return the model with the weights of its best epoch.

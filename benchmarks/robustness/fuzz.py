@@ -118,7 +118,7 @@ def _decoded(data: bytes) -> int:
         pixels = preprocess.decode(data, _SIDE, _SIDE, max_pixels=_MAX_PIXELS)
     except ProblemError as problem:
         return problem.status
-    return 200 if pixels.shape == (_SIDE, _SIDE, 3) else 500
+    return 200 if pixels.size == (_SIDE, _SIDE) else 500
 
 
 def _unwrapped(typed_body: tuple[str, bytes]) -> int:

@@ -2,11 +2,9 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serve.errors import ProblemError
 from serve.model import model_file, preprocess
 from serve.model.interpreter import Runner
 
@@ -17,7 +15,7 @@ class Prediction:
 
     Attributes:
         label: the more probable of the two. Given a horse, the model still answers one of them.
-        probability: of the positive class ("dog" for the shipped model), 0-1, whichever the label.
+        probability: of the positive class ("dog" for the shipped model), 0-1, whatever the label.
         uncertain: whether the confidence is below the file's threshold; None if the file has none.
         model_version: which model file said so.
         decode_ms, inference_ms: time spent, in milliseconds.
@@ -64,7 +62,7 @@ class Classifier:
         started = time.perf_counter()
         pixels = preprocess.decode(image, *self.input_size, max_pixels=self._max_pixels)
         decoded = time.perf_counter()
-        probability = self.probability(pixels)
+        probability = self.probability(pixels.tobytes())
         done = time.perf_counter()
         description, below = self.description, self.description.confidence_threshold
         return Prediction(
@@ -76,17 +74,7 @@ class Classifier:
             inference_ms=(done - decoded) * 1e3,
         )
 
-    def classify_batch(self, images: Sequence[bytes]) -> list[Prediction | ProblemError]:
-        """Classify several photos; a photo that cannot be decoded gets its problem in place of a prediction."""
-        answers: list[Prediction | ProblemError] = []
-        for image in images:
-            try:
-                answers.append(self.classify(image))
-            except ProblemError as problem:
-                answers.append(problem)
-        return answers
-
-    def probability(self, pixels: preprocess.Pixels) -> float:
-        """P(positive class) of decoded uint8 pixels, (height, width, 3) in `input_size`."""
+    def probability(self, pixels: bytes) -> float:
+        """P(positive class) of decoded pixels: RGB 0-255, one byte a channel, row by row, in `input_size`."""
         with self._lock:
             return self._runner.run(pixels)

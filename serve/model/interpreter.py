@@ -41,8 +41,9 @@ class Runner:
         self.input_dtype: type[np.generic] = inputs["dtype"]
         self._input, self._output = inputs["index"], outputs["index"]
 
-    def run(self, pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> float:
-        """The network's output for uint8 pixels 0-255 of shape (height, width, 3)."""
-        self._interpreter.set_tensor(self._input, pixels[np.newaxis].astype(self.input_dtype, copy=False))
+    def run(self, pixels: bytes) -> float:
+        """The network's output for RGB pixels 0-255, one byte a channel, row by row."""
+        image = np.frombuffer(pixels, np.uint8).reshape(1, self.height, self.width, 3)
+        self._interpreter.set_tensor(self._input, image.astype(self.input_dtype, copy=False))
         self._interpreter.invoke()
         return float(self._interpreter.get_tensor(self._output).item())

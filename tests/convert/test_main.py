@@ -11,10 +11,11 @@ import pytest
 
 from convert import __main__ as cli
 from convert import quantize
-from serve.model import model_file, preprocess
+from serve.model import model_file
 from serve.model.classifier import Classifier
 from train import __main__ as train_cli
 from train import data, models
+from train.pixels import decode
 
 
 @pytest.fixture
@@ -63,10 +64,9 @@ def test_a_photo_and_its_mirror_image_get_the_same_answer_where_that_is_asked_fo
     flags, output = trained
     assert cli.main([*flags, "--max-accuracy-drop", "100", "--quantize", "none", flag]) == 0
     classifier = Classifier(output / "out.tflite")
-    photos = [preprocess.decode(photo.data, 32, 32) for photo in data.Source(Path(flags[1])).read_split("test")]
+    photos = [decode(photo.data, 32, 32) for photo in data.Source(Path(flags[1])).read_split("test")]
     one, other = (
-        np.array([classifier.probability(np.ascontiguousarray(pixels[:, ::step])) for pixels in photos])
-        for step in (1, -1)
+        np.array([classifier.probability(pixels[:, ::step].tobytes()) for pixels in photos]) for step in (1, -1)
     )
     difference = np.abs(np.log(one) - np.log(other)).max()
     assert difference < 1e-3 if flag == "--mirror" else difference > 1e-2
@@ -127,7 +127,7 @@ def test_representative_photos_come_from_the_training_split_and_are_always_the_s
     photo_folder: Callable[[int], Path],
 ) -> None:
     source = data.Source(photo_folder(40))
-    split = {preprocess.decode(photo.data, 32, 32).tobytes() for photo in source.read_split("train")}
+    split = {decode(photo.data, 32, 32).tobytes() for photo in source.read_split("train")}
     one, two, other = (cli._representative(source, 32, 10, seed) for seed in (1, 1, 2))
     assert len(one) == 10
     assert {image.tobytes() for image in one} <= split

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
 
 from convert import measure, quantize, verify
 from serve.model import model_file
 from serve.model.classifier import Classifier
-from serve.model.preprocess import Pixels
 from tests.conftest import jpeg
 from train import models
+from train.pixels import Pixels
 
 SIZE = 32
 
@@ -76,7 +77,7 @@ def test_it_answers_as_the_network_does(
     mode: quantize.Mode, converted: Path, model: keras.Model, photos: Pixels
 ) -> None:
     classifier = Classifier(converted)
-    answers = np.array([classifier.probability(photo) for photo in photos])
+    answers = np.array([classifier.probability(photo.tobytes()) for photo in photos])
     expected = model.predict(photos.astype(np.float32), verbose=0)[:, 0]
     assert expected.std() > 0.01  # there is something to agree on
     atol = {"int8": 0.1, "dynamic": 0.1, "float16": 0.01, "none": 1e-4}[mode]
@@ -89,7 +90,7 @@ def test_it_runs_in_tflite_runtime_too(mode: quantize.Mode, converted: Path, roo
     python = root / ".venv/tflite-runtime-test/bin/python"
     if not python.is_file():
         pytest.skip("needs .venv/tflite-runtime-test, which `make test` makes where there is Python 3.11")
-    images = [jpeg(photo) for photo in photos[:8]]
+    images = [jpeg(Image.fromarray(photo)) for photo in photos[:8]]
     there, here = verify.measure_in(python, converted, images), measure.measure(converted, images)
     assert (there["runtime"], here["runtime"]) == ("tflite-runtime", "ai-edge-litert")
     np.testing.assert_allclose(there["probabilities"], here["probabilities"], atol=0.06)

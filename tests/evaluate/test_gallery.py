@@ -6,7 +6,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from evaluate import gallery
-from serve.model.preprocess import Pixels
+from train.pixels import Pixels
 
 
 def test_a_thumbnail_keeps_the_shape_and_is_no_larger_than_asked_for(cat_jpeg: bytes) -> None:

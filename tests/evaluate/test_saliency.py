@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from evaluate import saliency
-from serve.model import preprocess
 from serve.model.classifier import Classifier
-from serve.model.preprocess import Pixels
+from train.pixels import Pixels, decode
 
 
 def lightness_of_a_corner(pixels: Pixels) -> float:
@@ -45,9 +44,11 @@ def test_every_pixel_is_covered_and_the_photo_is_left_as_it_is(corner: Pixels, p
 
 def test_of_a_photo_of_a_cat_the_cat_speaks_for_cat(model_path: Path, cat_jpeg: bytes) -> None:
     classifier = Classifier(model_path)
-    pixels = preprocess.decode(cat_jpeg, *classifier.input_size)
+    pixels = decode(cat_jpeg, *classifier.input_size)
     _, width = classifier.input_size
-    heat = saliency.occlusion(classifier.probability, pixels, patch=width // 4, stride=width // 8)
+    heat = saliency.occlusion(
+        lambda image: classifier.probability(image.tobytes()), pixels, patch=width // 4, stride=width // 8
+    )
     cat, background = heat[:, : 3 * width // 4], heat[:, 3 * width // 4 :]
     assert cat.mean() < min(0, background.mean())
     assert cat.min() < 2 * background.min()  # squares at the border cover some of both

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from serve.model import preprocess
 from train import backgrounds, data, models
+from train.pixels import decode
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[da
     cut = backgrounds.cut(with_bias(0.0), source, photos)
     assert cut.dtype == np.uint8
     assert cut.shape == (len(photos), 40, 40, 3)  # all are as empty as each other
-    whole = {photo.name: preprocess.decode(photo.data, 100, 100) for photo in source.read_split("train")}
+    whole = {photo.name: decode(photo.data, 100, 100) for photo in source.read_split("train")}
     for piece, name in zip(cut, photos.names, strict=True):
         np.testing.assert_array_equal(piece, whole[name][:40, :40])  # of as empty windows, the first one
 

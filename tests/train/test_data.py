@@ -11,6 +11,7 @@ from PIL import Image
 
 from serve.model import preprocess
 from train import data, duplicates
+from train.pixels import decode
 
 Folder = Callable[[int], Path]
 
@@ -39,7 +40,7 @@ def test_pixels_are_those_that_serving_sees(photo_folder: Folder, tmp_path: Path
     folder = photo_folder(40)
     photos = data.load(data.Source(folder), 32, tmp_path / "cache")["test"]
     for name, image in zip(photos.names, photos.images, strict=True):
-        np.testing.assert_array_equal(image, preprocess.decode((folder / name).read_bytes(), 32, 32))
+        np.testing.assert_array_equal(image, decode((folder / name).read_bytes(), 32, 32))
 
 
 def test_a_folder_with_a_train_folder_inside_is_taken_too(photo_folder: Folder, tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_the_real_data_set_is_split_as_documented(shared: Path, monkeypatch: pyt
     assert [len(source.bounds(split)) for split in data.SPLITS] == [16_798, 2_100, 2_100]
     some = list(source.read(range(source.total - 5, source.total)))
     assert len(some) == 5
-    assert all(preprocess.decode(photo.data, 32, 32).shape == (32, 32, 3) for photo in some)
+    assert all(decode(photo.data, 32, 32).shape == (32, 32, 3) for photo in some)
 
 
 def test_a_picture_to_test_with_is_not_trained_on(
