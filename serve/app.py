@@ -1,9 +1,7 @@
-"""A photo's URL or bytes -> the answer; an HTTP request -> the HTTP response. Knows nothing of events."""
+"""A photo's URL or bytes -> the prediction; an HTTP request -> the HTTP response. Knows no event."""
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -11,31 +9,22 @@ from typing import Any, Final
 from serve import telemetry
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
 from serve.fetch.fetcher import Fetcher, FetchPolicy
+from serve.http import JSON, Request, Response, internal_error_response, json_response, problem_response
 from serve.invocation import Invocation
 from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
-from serve.upload import Photo, Request, photo_in
+from serve.upload import Photo, photo_in
 
 OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
 
-JSON: Final = "application/json"
-PROBLEM: Final = "application/problem+json"
-
-
-@dataclass(frozen=True)
-class Response:
-    """An HTTP response, free of what will carry it."""
-
-    status: int
-    headers: dict[str, str] = field(default_factory=dict)
-    body: str = ""
+Route = Callable[[Request, Invocation, telemetry.Record], Response]
 
 
 class App:
-    """All that the service can do, built once and kept for the life of the process.
+    """The service. A process builds it once.
 
     Raises:
-        FileNotFoundError, ValueError: the settings name a model that cannot be used.
+        FileNotFoundError, ValueError: the settings name a model file that cannot be used.
     """
 
     def __init__(
@@ -45,7 +34,7 @@ class App:
         self.settings = settings
         self.classifier = classifier or Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
         self._fetcher = fetcher or Fetcher(fetch_policy(settings))
-        self._routes: dict[str, dict[str, Callable[[Request, Invocation, telemetry.Record], Response]]] = {
+        self._routes: dict[str, dict[str, Route]] = {
             "/": {"GET": self._page},
             "/health": {"GET": self._health},
             "/openapi.json": {"GET": self._openapi},
@@ -53,10 +42,10 @@ class App:
         }
 
     def classify(self, photo: Photo, invocation: Invocation, record: telemetry.Record) -> Prediction:
-        """Fetch the photo if need be, and classify it.
+        """Fetch the photo if it is behind a URL, and classify it.
 
         Raises:
-            ProblemError: what the client should hear.
+            ProblemError: the client can mend it.
         """
         image = photo.image
         if image is None:
@@ -70,33 +59,32 @@ class App:
         return prediction
 
     def respond(self, request: Request, invocation: Invocation) -> Response:
-        """Answer an HTTP request. Never raises: a fault of ours is logged, and told without its inside."""
+        """Answer an HTTP request. Never raises: the log gets the traceback of a bug, the client a plain 500."""
         record = telemetry.Record(invocation, source=request.source, route=f"{request.method} {request.path}")
         try:
             response = self._route(request, invocation, record)
         except ProblemError as problem:
             record.add_problem(problem)
-            response = _problem_response(problem)
-        except Exception as error:  # noqa: BLE001  (the last resort: whatever it is, the client gets an answer)
-            record.add_fault(error)
-            response = Response(500, {"content-type": PROBLEM}, json.dumps(telemetry.FAULT))
+            response = problem_response(problem)
+        except Exception as error:  # noqa: BLE001  (the last resort: every request gets an answer)
+            record.add_bug(error)
+            response = internal_error_response()
         record["status"] = response.status
         record.emit()
         return self._with_common_headers(response)
 
     def refuse(self, problem: ProblemError, invocation: Invocation, *, source: str) -> Response:
-        """Answer a request that cannot even be read."""
+        """Answer a request that cannot be read."""
         record = telemetry.Record(invocation, source=source, route="none", status=problem.status)
         record.add_problem(problem)
         record.emit()
-        return self._with_common_headers(_problem_response(problem))
+        return self._with_common_headers(problem_response(problem))
 
     def _route(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         methods = self._routes.get(request.path.rstrip("/") or "/")
         if methods is None:
-            # What strangers ask for is not ours to count by.
-            record["route"] = "none"
-            raise NotFoundError(f"There is nothing here: the routes are {', '.join(sorted(self._routes))}.")
+            record["route"] = "none"  # a scanner's paths are no dimension to count by
+            raise NotFoundError(f"The path is unknown. Use one of {', '.join(sorted(self._routes))}.")
         allow = (*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS")
         if request.method == "OPTIONS":
             return Response(204, {"allow": ", ".join(allow)})
@@ -105,12 +93,12 @@ class App:
             return Response(whole.status, whole.headers)
         if request.method not in methods:
             record["route"] = "none"
-            raise MethodNotAllowedError(f"This route takes {', '.join(allow)}.", allow)
+            raise MethodNotAllowedError(f"Use one of {', '.join(allow)} on this path.", allow)
         return methods[request.method](request, invocation, record)
 
     def _health(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         description = self.classifier.description
-        return _json_response(
+        return json_response(
             {
                 "status": "ok",
                 "model_version": description.version,
@@ -142,7 +130,7 @@ class App:
             ("inference", prediction.inference_ms),
         )
         server_timing = ", ".join(f"{name};dur={milliseconds:.2f}" for name, milliseconds in timings)
-        return _json_response(result(prediction), {"server-timing": server_timing, "cache-control": "no-store"})
+        return json_response(result(prediction), {"server-timing": server_timing, "cache-control": "no-store"})
 
     def _with_common_headers(self, response: Response) -> Response:
         headers = {"x-content-type-options": "nosniff", **response.headers}
@@ -158,7 +146,7 @@ class App:
 
 
 def fetch_policy(settings: Settings) -> FetchPolicy:
-    """What the settings allow to be fetched."""
+    """The settings' limits on what may be fetched."""
     return FetchPolicy(
         enabled=settings.fetch_enabled,
         allowed_hosts=settings.url_allowed_hosts,
@@ -170,21 +158,10 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
 
 
 def result(prediction: Prediction) -> dict[str, Any]:
-    """The answer as every client gets it."""
+    """The prediction as every client gets it."""
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
         **({} if prediction.uncertain is None else {"uncertain": prediction.uncertain}),
         "model_version": prediction.model_version,
     }
-
-
-def _json_response(value: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(200, {"content-type": JSON, **(headers or {})}, json.dumps(value))
-
-
-def _problem_response(problem: ProblemError) -> Response:
-    headers = {"content-type": PROBLEM}
-    if isinstance(problem, MethodNotAllowedError):
-        headers["allow"] = ", ".join(problem.allow)
-    return Response(problem.status, headers, json.dumps(problem.problem()))

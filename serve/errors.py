@@ -1,22 +1,35 @@
-"""What can be wrong with a request, each with its HTTP status and its RFC 9457 problem type.
+"""The problems that a client can mend, each with its HTTP status and its RFC 9457 problem type.
 
-Anything else that is raised is a fault of ours. The detail is read by a stranger: it says what to do, and nothing
-about the inside.
+Any other exception is a bug. `detail` is public: it says what to do and reveals no internals.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+INTERNAL_ERROR: Final = {
+    "type": "urn:problem-type:internal-error",
+    "title": "Internal error",
+    "status": 500,
+    "detail": "The service failed. Your request was not the cause: try again later.",
+}
+"""The problem object that a client gets when its request meets a bug."""
 
 
 class ProblemError(Exception):
-    """A problem to be told to the client; the base of all others here."""
+    """The base of every problem here.
+
+    Attributes:
+        detail: for the client.
+        found: what the service saw, for the log alone; may be empty.
+    """
 
     status: ClassVar[int]
     kind: ClassVar[str]
     title: ClassVar[str]
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, found: str = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self.found = found
 
     def problem(self) -> dict[str, object]:
         """The problem object of RFC 9457, section 3."""
@@ -29,13 +42,13 @@ class ProblemError(Exception):
 
 
 class MalformedRequestError(ProblemError):
-    """The request cannot be understood."""
+    """The request is malformed."""
 
     status, kind, title = 400, "malformed-request", "Malformed request"
 
 
 class NotFoundError(ProblemError):
-    """No such route, or no such object in S3."""
+    """The route does not exist, or the object is not in S3."""
 
     status, kind, title = 404, "not-found", "Not found"
 
@@ -51,30 +64,30 @@ class MethodNotAllowedError(ProblemError):
 
 
 class ImageTooLargeError(ProblemError):
-    """More bytes or pixels than the settings allow."""
+    """The image has more bytes or pixels than the settings allow."""
 
     status, kind, title = 413, "image-too-large", "Image too large"
 
     @classmethod
     def over(cls, max_bytes: int) -> "ImageTooLargeError":
         """The problem of an encoded photo of more than `max_bytes`."""
-        return cls(f"The image has more than {max_bytes:,} bytes: send a smaller one.")
+        return cls(f"The image has more than {max_bytes:,} bytes. Send a smaller one.")
 
 
 class UnsupportedImageTypeError(ProblemError):
-    """The bytes are not of an image format that is taken here."""
+    """The bytes are not in an image format that the service accepts."""
 
     status, kind, title = 415, "unsupported-image-type", "Unsupported image type"
 
 
 class UndecodableImageError(ProblemError):
-    """The bytes claim to be an image, and cannot be decoded."""
+    """The bytes begin like an image and cannot be decoded."""
 
     status, kind, title = 422, "undecodable-image", "Undecodable image"
 
 
 class UrlRefusedError(ProblemError):
-    """The URL is one that this service does not open."""
+    """The service does not open this URL."""
 
     status, kind, title = 422, "url-refused", "URL refused"
 

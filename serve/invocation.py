@@ -1,11 +1,11 @@
-"""What every event brings along, whatever its source."""
+"""What every call of the handler has, whatever its event."""
 
 import os
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-_MARGIN_S = 0.25  # kept back from the time left, to answer in
+_MARGIN_S = 0.25  # of the time left, kept for answering
 
 
 @dataclass
@@ -15,7 +15,7 @@ class Invocation:
     Attributes:
         request_id: Lambda's, or a random one.
         trace_id: X-Ray's header for this call, or empty.
-        deadline: when to have answered, in seconds of `time.monotonic()`.
+        deadline: when the answer is due, in seconds of `time.monotonic()`.
         cold_start: whether this is the first call of the process.
         started: when the call began, in seconds of `time.perf_counter()`.
     """
@@ -27,17 +27,17 @@ class Invocation:
     started: float = field(default_factory=time.perf_counter)
 
     def remaining_s(self) -> float:
-        """Seconds that are left to work in; never negative."""
+        """Seconds that are left; never negative."""
         return max(0.0, self.deadline - time.monotonic())
 
 
 def from_context(context: Any, *, cold_start: bool = False) -> Invocation:
-    """The invocation that a Lambda context tells of; without a context, one that may take a minute."""
+    """The invocation of a Lambda context; without a context, one that may take a minute."""
     left_ms = getattr(context, "get_remaining_time_in_millis", lambda: 60_000)()
     return Invocation(
         request_id=getattr(context, "aws_request_id", None) or os.urandom(16).hex(),
         deadline=time.monotonic() + left_ms / 1000 - _MARGIN_S,
-        # The runtime client puts the header of the current call there.
+        # The runtime client sets it for each call.
         trace_id=os.environ.get("_X_AMZN_TRACE_ID", ""),
         cold_start=cold_start,
     )

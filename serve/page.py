@@ -1,4 +1,4 @@
-"""The page at `/`, and the headers that let a browser run nothing but what a page itself holds."""
+"""The page at `/`, and the headers that limit a browser to the page's own scripts and styles."""
 
 import base64
 import hashlib
@@ -10,7 +10,7 @@ PAGE_FILE: Final = Path(__file__).with_name("page.html")
 
 
 def headers(html: str) -> dict[str, str]:
-    """The headers of a self-contained page: its scripts and styles run by their hashes, and it talks to its own host.
+    """The headers of a self-contained page: it runs its own scripts and styles, by hash, and connects to its own host.
 
     Source: Content Security Policy Level 3 (W3C), sections 6.1 to 6.4.
     """
@@ -36,7 +36,7 @@ def headers(html: str) -> dict[str, str]:
 
 
 def _sources(tag: str, html: str) -> str:
-    """What a policy calls the inline elements of a tag: a hash each."""
+    """The hashes of a tag's inline elements, as a policy lists them."""
     contents = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in contents)
     return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"

@@ -1,6 +1,6 @@
-"""One JSON line a request, which is a log entry and CloudWatch metrics at once (embedded metric format).
+"""One JSON line a request: a log entry and CloudWatch metrics at once (embedded metric format).
 
-Never the photo, never a query string: a pre-signed URL's signature would be in it.
+A line never holds the photo, nor more of a photo's URL than scheme and host: a path or query may hold a token.
 """
 
 import json
@@ -8,33 +8,25 @@ import sys
 import time
 from typing import Any, Final
 
-from serve.errors import ProblemError
+from serve.errors import INTERNAL_ERROR, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 
 NAMESPACE: Final = "CatsVsDogs"
 
-FAULT: Final = {
-    "type": "urn:problem-type:internal-error",
-    "title": "Internal error",
-    "status": 500,
-    "detail": "The service failed. The request was not at fault; try again later.",
-}
-"""What a client hears of a fault of ours."""
-
-
+_MAX_FOUND: Final = 500  # characters: a server can send a long header
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _least = "INFO"
 
 
 def set_level(level: str) -> None:
-    """Drop lines below this level: INFO for an answer, WARNING for a problem, ERROR for a fault of ours."""
+    """Drop lines below this level: an answer is INFO, a problem WARNING, a bug ERROR."""
     global _least
     _least = level
 
 
 class Record(dict[str, Any]):
-    """What is known of one request, or of one photo of a batch."""
+    """The log entry of one request, or of one photo of a batch."""
 
     def __init__(self, invocation: Invocation, *, source: str, **fields: object) -> None:
         super().__init__(request_id=invocation.request_id, source=source, **fields)
@@ -44,7 +36,7 @@ class Record(dict[str, Any]):
         self._started = invocation.started
 
     def add_prediction(self, prediction: Prediction) -> None:
-        """Note the answer, and the time it took."""
+        """Add the answer and its milliseconds."""
         self.update(
             label=prediction.label,
             probability=round(prediction.probability, 6),
@@ -55,17 +47,20 @@ class Record(dict[str, Any]):
         )
 
     def add_problem(self, problem: ProblemError) -> None:
-        """Note what the client did wrong, or another server did."""
+        """Add what the client or another server did wrong."""
         self.update(error=problem.kind, detail=problem.detail)
+        if problem.found:
+            self["found"] = problem.found[:_MAX_FOUND]
 
-    def add_fault(self, error: Exception) -> None:
-        """Note a fault of ours, with all that helps to mend it."""
-        import traceback  # here, because it is needed when something has gone wrong only
+    def add_bug(self, error: Exception) -> None:
+        """Add the traceback of an exception that is not the client's."""
+        import traceback  # here: only a bug needs it
 
-        self.update(error="internal-error", detail=repr(error), traceback="".join(traceback.format_exception(error)))
+        kind = str(INTERNAL_ERROR["type"]).rpartition(":")[2]
+        self.update(error=kind, detail=repr(error), traceback="".join(traceback.format_exception(error)))
 
     def emit(self) -> None:
-        """Write the line to standard output, where Lambda picks it up, unless its level is below the least."""
+        """Write the line to standard output, which Lambda logs, unless its level is below the least."""
         self["level"] = "INFO" if "error" not in self else "ERROR" if "traceback" in self else "WARNING"
         if _LEVELS.index(self["level"]) < _LEVELS.index(_least):
             return
@@ -76,7 +71,7 @@ class Record(dict[str, Any]):
         sys.stdout.flush()
 
     def _metrics(self) -> dict[str, Any]:
-        """Which of the line's members are metrics, by which dimensions (CloudWatch embedded metric format)."""
+        """The line's metrics and their dimensions ("Specification: Embedded metric format", CloudWatch User Guide)."""
         milliseconds = [name for name in ("total_ms", "fetch_ms", "decode_ms", "inference_ms") if name in self]
         directives = [_directive([["source"]], [(name, "Milliseconds") for name in milliseconds])]
         if "label" in self:

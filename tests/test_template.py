@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from serve import telemetry
+from serve.errors import INTERNAL_ERROR
 from serve.settings import Settings
 
 # Measured, in docs/deployment.md: the greediest photo that is taken, once, and in all eight threads of a batch.
@@ -174,7 +175,7 @@ def test_uploads_flow_to_the_function_and_what_fails_to_the_dead_letter_queue(te
 
 
 def test_permissions_are_what_the_code_calls_and_no_more(template: dict[str, Any], root: Path) -> None:
-    storage = (root / "serve" / "storage.py").read_text(encoding="utf-8")
+    storage = (root / "serve" / "s3" / "storage.py").read_text(encoding="utf-8")
     calls = set(re.findall(r"(?:client\(\)\.|_ask\(\")(\w+)", storage))
     assert calls == SOURCE.keys() | RESULTS.keys() | TAGGING.keys()
     allowed: dict[tuple[str, bool], set[str]] = {}
@@ -330,7 +331,7 @@ def test_alarms_and_dashboard_use_the_metrics_that_the_code_emits(template: dict
     code = (root / "serve" / "telemetry.py").read_text(encoding="utf-8")
     fault = properties(template, "InternalErrorsAlarm")
     assert fault["Namespace"] == telemetry.NAMESPACE
-    assert fault["Dimensions"] == [{"Name": "error", "Value": str(telemetry.FAULT["type"]).rsplit(":", 1)[1]}]
+    assert fault["Dimensions"] == [{"Name": "error", "Value": str(INTERNAL_ERROR["type"]).rsplit(":", 1)[1]}]
     dashboard = properties(template, "Dashboard")["DashboardBody"]["Fn::Sub"]
     searches = re.findall(r"SEARCH\('\{(\w+),(\w+)\} MetricName=(\w+)'", dashboard)
     assert {namespace for namespace, _dimension, _metric in searches} == {telemetry.NAMESPACE}

@@ -24,10 +24,11 @@ from benchmarks.robustness import corpus
 from serve import adapters
 from serve.app import App
 from serve.errors import ProblemError
+from serve.http import Request
 from serve.invocation import from_context
 from serve.model import preprocess
 from serve.settings import Settings
-from serve.upload import Request, photo_in
+from serve.upload import photo_in
 
 # For speed: the ceilings are the same code at every value.
 _MAX_PIXELS: Final = 1_000_000

@@ -1,7 +1,7 @@
-"""One adapter for every event source, a file each.
+"""One adapter for each event source, a file each.
 
-An adapter is a module with two functions: `infer(event) -> bool` says whether an event is of its source, and
-`answer(event, invocation, app)` returns what that source wants to hear. Both take whatever JSON holds.
+An adapter is a module with two functions: `infer(event) -> bool` detects its source's events, and
+`answer(event, invocation, app)` replies in that source's format. Both accept any JSON value.
 """
 
 from typing import Any, Protocol
@@ -13,17 +13,17 @@ from serve.invocation import Invocation
 
 
 class Adapter(Protocol):
-    """What a module here offers."""
+    """The two functions of a module here."""
 
     def infer(self, event: Any) -> bool:
         """Whether the event comes from this adapter's source."""
 
     def answer(self, event: Any, invocation: Invocation, app: App) -> Any:
-        """What the source wants to hear."""
+        """The reply in the source's format."""
 
 
-# In this order: a load balancer's events look like API Gateway's, with one more member; direct comes last, as it takes
-# any object with one of its own members.
+# The order matters: a load balancer's events look like API Gateway's with one more member, and direct accepts any
+# object with one of its own members.
 ADAPTERS: tuple[Adapter, ...] = (alb, api_gateway, sqs, s3, eventbridge, sns, s3_batch, direct)
 
 UNDERSTOOD = (
@@ -33,12 +33,12 @@ UNDERSTOOD = (
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> Any:
-    """Let the adapter of the event's source answer it."""
+    """Reply through the adapter of the event's source."""
     for adapter in ADAPTERS:
         if adapter.infer(event):
             return adapter.answer(event, invocation, app)
     seen = f"an object with {sorted(event)[:10]}" if isinstance(event, dict) else type(event).__name__
     problem = MalformedRequestError(
-        f"The event is not one that is understood here. Seen: {seen}. Understood: {UNDERSTOOD}"
+        f"The service does not know this kind of event. Seen: {seen}. Understood: {UNDERSTOOD}"
     )
     return direct.problem_answer(problem, invocation)

@@ -3,11 +3,11 @@
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from serve.adapters.api_gateway import body, envelope, last_values, lower_names, text
+from serve.adapters._http import body, envelope, last_values, lower_names, text
 from serve.app import App
 from serve.errors import MalformedRequestError
+from serve.http import Request
 from serve.invocation import Invocation
-from serve.upload import Request
 
 SOURCE = "alb"
 
@@ -19,7 +19,7 @@ def infer(event: Any) -> bool:
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
-    """A response with its status in words, and with lists of values if the target group has asked for these."""
+    """A response with its status in words, and multi-value headers if the target group has them turned on."""
     try:
         response = app.respond(_request(event), invocation)
     except MalformedRequestError as problem:
@@ -38,7 +38,7 @@ def _request(event: dict[str, Any]) -> Request:
     return Request(
         method=text(event.get("httpMethod")).upper(),
         path=unquote(text(event.get("path"))),
-        # Unlike API Gateway, a load balancer hands on what the client sent, encoded as it was.
+        # Unlike API Gateway, a load balancer leaves the query percent-encoded.
         query={unquote_plus(name): unquote_plus(value) for name, value in query.items()},
         headers=lower_names(last_values(event.get("multiValueHeaders"), event.get("headers"))),
         body=body(event),

@@ -1,7 +1,7 @@
 """Direct invocation: `aws lambda invoke`, `sam local invoke`, another function.
 
-`{"url": "..."}`, `{"image": "<base64>"}` or `{"bucket": "...", "key": "..."}` in; the result object, or
-`{"error": {the problem}}`, out.
+The event is `{"url": "..."}`, `{"image": "<base64>"}` or `{"bucket": "...", "key": "..."}`. The answer is the result
+object, or `{"error": {the problem}}`.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: t
         raise MalformedRequestError('Send one of "url", "image", and "bucket" with "key".')
     item = s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
     record.update(bucket=item.bucket, key=item.key)
-    from serve.s3.objects import classify_object  # here, because few requests need it
+    from serve.s3.objects import classify_object  # here: few requests need it
 
     return classify_object(item, invocation, app, record)
 
@@ -50,7 +50,7 @@ def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: t
 def problem_answer(
     problem: ProblemError, invocation: Invocation, record: telemetry.Record | None = None
 ) -> dict[str, Any]:
-    """What a caller hears of a problem."""
+    """The answer that has a problem."""
     record = record or telemetry.Record(invocation, source=SOURCE)
     record.add_problem(problem)
     record.emit()

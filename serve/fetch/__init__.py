@@ -1,1 +1,1 @@
-"""A URL from a stranger -> the bytes behind it, safely."""
+"""A URL from a stranger -> the bytes behind it, safely: see `fetcher`."""

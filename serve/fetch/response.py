@@ -1,7 +1,7 @@
 """The answer of an HTTP/1 server, read from a stream that carries nothing after it (RFC 9112).
 
-`http.client`, and urllib3 upon it, read headers as e-mail: loading all of that takes longer than the request. A server
-that needs forgiveness gets less of it here: what is not understood is an error, not a guess.
+`http.client`, and urllib3 upon it, read headers as e-mail: loading that package takes longer than the request. This
+parser is stricter than both: it guesses nothing.
 """
 
 import zlib
@@ -34,7 +34,7 @@ class HttpResponse:
     stream: BinaryIO
 
     def chunks(self) -> Iterator[bytes]:
-        """The body, piece by piece, as it was framed and without decompressing it: RFC 9112, 6.3.
+        """The body, piece by piece, without its framing and still compressed: RFC 9112, 6.3.
 
         Raises:
             ValueError: the framing is broken, or the body ends early.
@@ -53,10 +53,10 @@ class HttpResponse:
 
 
 def read_head(stream: BinaryIO) -> HttpResponse:
-    """The answer up to its body; what comes before the final one (1xx) is passed over.
+    """The answer up to its body; interim answers (1xx) are skipped.
 
     Raises:
-        ValueError: it is not HTTP/1, or ends early, or a line or the number of lines is beyond reason.
+        ValueError: it is not HTTP/1, ends early, or has too long a line or too many.
     """
     while True:
         status, fields = _status(_line(stream)), _fields(stream)
@@ -68,10 +68,10 @@ def inflated(data: bytes | bytearray, encoding: str, max_bytes: int) -> bytes:
     """The decompressed body, or the first `max_bytes` + 1 of it.
 
     Args:
-        encoding: gzip, x-gzip or deflate, which some servers understand as raw.
+        encoding: gzip, x-gzip or deflate; the last may lack its zlib header, as some servers send it.
 
     Raises:
-        ValueError, zlib.error: it is not what it is said to be, or ends early.
+        ValueError, zlib.error: it does not match its encoding, or ends early.
     """
     raw = encoding == "deflate" and not _has_zlib_header(data)
     found = b""

@@ -1,4 +1,4 @@
-"""A URL as somebody sent it -> a URL that means one thing only."""
+"""A URL as a client sent it -> a URL with one meaning."""
 
 import re
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ MAX_URL_LENGTH: Final = 2048
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_LABEL_LENGTH: Final = 63
 _MAX_HOST_LENGTH: Final = 253  # RFC 1035, 2.3.4, as text
-# Browsers and libraries drop or reinterpret these, each in its own way: what two parsers read differently is refused.
+# Browsers and libraries drop or reinterpret these, each in its own way: two parsers would read two URLs.
 _AMBIGUOUS: Final = re.compile(r"[\x00-\x20\x7f\\]")
 _BRACKETED: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](:[0-9]*)?")
 _HOST_NAME: Final = re.compile(r"[a-z0-9._-]+")
-# The reserved characters of RFC 3986, 2.2, and "%": these are left as they are, anything else is percent-encoded.
+# The reserved characters of RFC 3986, 2.2, and "%" stay as they are; any other is percent-encoded.
 URL_SAFE: Final = ":/?#[]@!$&'()*+,;=%"
 
-MALFORMED: Final = "The URL cannot be understood without doubt: send a plain http or https URL, percent-encoded."
+MALFORMED: Final = "The URL is ambiguous or malformed. Send a percent-encoded http or https URL."
 
 
 @dataclass(frozen=True)
 class Target:
-    """A URL that has been understood: host in ASCII, lower case, without brackets; path and query percent-encoded."""
+    """A parsed URL: host in ASCII, lower case, without brackets; path and query percent-encoded."""
 
     scheme: str
     host: str
@@ -43,14 +43,19 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
     def __str__(self) -> str:
-        """For the log: a query may hold a signature or a token."""
-        return self.url.partition("?")[0]
+        """For the log, scheme and host only: path and query may hold a token."""
+        return f"{self.scheme}://{self.authority}"
 
 
 def parse(url: str) -> Target:
-    """Understand a URL, or refuse it. Nothing is guessed: a doubtful URL is where two parsers would disagree."""
+    """Parse a URL, or refuse it. Nothing is guessed: a URL that two parsers read differently is an attacker's tool.
+
+    Raises:
+        MalformedRequestError: it has no scheme.
+        UrlRefusedError: it is not http or https, is ambiguous, or has a user name.
+    """
     if len(url) > MAX_URL_LENGTH:
-        raise UrlRefusedError(f"The URL is too long: at most {MAX_URL_LENGTH:,} characters are taken.")
+        raise UrlRefusedError(f"The URL is too long. Send one of at most {MAX_URL_LENGTH:,} characters.")
     try:
         parts = urlsplit(url)
         host, port = _host(parts), parts.port
@@ -58,11 +63,11 @@ def parse(url: str) -> Target:
     except ValueError:  # from None: its message may hold a password
         raise UrlRefusedError(MALFORMED) from None
     if not parts.scheme:
-        raise MalformedRequestError("That is no URL: send one that begins with http:// or https://.")
+        raise MalformedRequestError("The text is not a URL. Send one that begins with http:// or https://.")
     if parts.scheme not in _DEFAULT_PORTS:
-        raise UrlRefusedError("Only http and https URLs are fetched.")
+        raise UrlRefusedError("The service fetches only http and https URLs.")
     if "@" in parts.netloc:
-        raise UrlRefusedError("A URL with a user name or password is not fetched.")
+        raise UrlRefusedError("The URL has a user name or password. Send one without.")
     if not host or _AMBIGUOUS.search(url):
         raise UrlRefusedError(MALFORMED)
     return Target(parts.scheme, host, _DEFAULT_PORTS[parts.scheme] if port is None else port, path)
@@ -71,8 +76,8 @@ def parse(url: str) -> Target:
 def _host(parts: SplitResult) -> str:
     """The host in ASCII, or "" if it has none. Raises ValueError.
 
-    Names beyond ASCII go by the IDNA of 2003 (RFC 3490), which the standard library has. It maps a few letters that
-    the IDNA of 2008 keeps (German sharp s to ss) and takes newer ones unmapped: such a host is sent as "xn--...".
+    Names beyond ASCII follow the IDNA of 2003 (RFC 3490), which the standard library has. It maps a few letters that
+    the IDNA of 2008 keeps (German sharp s to ss) and leaves newer ones unmapped: clients send these as "xn--...".
     """
     authority = parts.netloc.rpartition("@")[2]
     if "[" in authority:

@@ -121,7 +121,7 @@ def _attempt(item: S3Object, invocation: Invocation, app: App, record: Record) -
     except TemporaryFaultError as fault:
         return _to_retry(item, fault, record)
     except Exception as error:  # noqa: BLE001  (one photo's fault must not take the others along)
-        record.add_fault(error)
+        record.add_bug(error)
         return Attempt(item, retry=repr(error)), record
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks import events, processes
 from benchmarks.environments import BenchmarkError
-from serve.upload import Request, photo_in
+from serve.http import Request
+from serve.upload import photo_in
 
 
 def test_the_form_is_one_that_servers_take() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from benchmarks.robustness import corpus
 from benchmarks.robustness.fuzz import Fuzzer, fuzz
 from serve.errors import MalformedRequestError, ProblemError
+from serve.http import Request
 from serve.model.preprocess import decode
-from serve.upload import Photo, Request, photo_in
+from serve.upload import Photo, photo_in
 
 FILES = corpus.image_files()
 SHORT = settings(

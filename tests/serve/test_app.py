@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from serve.app import App, Response
+from serve.app import App
+from serve.http import Request, Response
 from serve.invocation import from_context
 from serve.settings import Settings
-from serve.upload import Request
 
 
 @pytest.fixture(scope="module")

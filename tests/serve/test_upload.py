@@ -4,7 +4,8 @@ import json
 import pytest
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, UnsupportedImageTypeError
-from serve.upload import Photo, Request, photo_in
+from serve.http import Request
+from serve.upload import Photo, photo_in
 
 LIMIT = 100_000
 

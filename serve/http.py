@@ -1,0 +1,60 @@
+"""An HTTP request and response without the event or server that carries them; JSON and problem bodies."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from serve.errors import INTERNAL_ERROR, MethodNotAllowedError, ProblemError
+
+JSON: Final = "application/json"
+PROBLEM: Final = "application/problem+json"
+"""RFC 9457, section 6.1."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request.
+
+    Attributes:
+        method: in capitals.
+        path: decoded, without query and stage.
+        query: decoded; of a repeated name, the last value.
+        headers: names in lower case.
+        body: the bytes that the client sent.
+        source: the event source that delivered the request.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    source: str = "http"
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP response."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+
+
+def json_response(value: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """A 200 with this value as JSON."""
+    return Response(200, {"content-type": JSON, **(headers or {})}, json.dumps(value))
+
+
+def problem_response(problem: ProblemError) -> Response:
+    """The problem as RFC 9457 has it."""
+    headers = {"content-type": PROBLEM}
+    if isinstance(problem, MethodNotAllowedError):
+        headers["allow"] = ", ".join(problem.allow)  # RFC 9110, section 15.5.6
+    return Response(problem.status, headers, json.dumps(problem.problem()))
+
+
+def internal_error_response() -> Response:
+    """The answer to a request that met a bug."""
+    return Response(500, {"content-type": PROBLEM}, json.dumps(INTERNAL_ERROR))
