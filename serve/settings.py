@@ -1,75 +1,24 @@
-"""All that a deployer can set, read once from environment variables. `template.yaml` and the README list the same."""
+"""The settings that a deployer can change, read once from environment variables.
+
+Each stands here once, with its default, its parser and its meaning: `docs/settings.md` is written from them
+(`python -m local.settings_page`), and a test compares `template.yaml` with them.
+"""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_args
 
 from serve.model.preprocess import MAX_IMAGE_PIXELS
 
+_ROOT = Path(__file__).parents[1]
+_T = TypeVar("_T")
+
 
 class SettingsError(ValueError):
-    """A variable has a value that cannot be used; the message says which, and what it takes."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings; each field is the environment variable of the same name in capitals.
-
-    Attributes:
-        model_path: the .tflite file.
-        num_threads: for inference. Lambda gives one whole vCPU at 1,769 MB, so more rarely pays.
-        results_bucket: where results of S3 events go; empty: S3 events are refused.
-        results_prefix: before the source's bucket and key in a result's name.
-        result_tags: whether a photo in S3 is tagged with its label and probability too.
-        max_image_bytes: of one photo, encoded. Lambda takes 6 MB in a request; a URL or S3 can give more.
-        max_image_pixels: of one JPEG, width x height; formats that take more memory a pixel get a share of it, and more
-            than Pillow's own ceiling of 89 million has no effect (docs/security.md).
-        fetch_enabled: whether URLs are opened at all.
-        fetch_timeout_s: for one URL from first to last, in seconds.
-        url_allowed_hosts: only these hosts are fetched from; ".example.org" stands for its sub-domains.
-            Empty: any public host.
-        url_allowed_ports: only these ports are connected to.
-        url_allowed_networks: non-public networks that may be fetched from all the same. Whoever can send a URL can then
-            reach every web server in them.
-        cors_allow_origin: the value of `Access-Control-Allow-Origin`: an origin, or "*". Empty: no such header.
-        log_level: of the standard library's logging.
-    """
-
-    model_path: Path = Path(__file__).parents[1] / "models" / "cats_dogs.tflite"
-    num_threads: int = 1
-    results_bucket: str = ""
-    results_prefix: str = ""
-    result_tags: bool = False
-    max_image_bytes: int = 10_000_000
-    max_image_pixels: int = MAX_IMAGE_PIXELS
-    fetch_enabled: bool = True
-    fetch_timeout_s: float = 5.0
-    url_allowed_hosts: frozenset[str] = frozenset()
-    url_allowed_ports: frozenset[int] = frozenset({80, 443})
-    url_allowed_networks: frozenset[IPv4Network | IPv6Network] = frozenset()
-    cors_allow_origin: str = ""
-    log_level: str = "INFO"
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the variables that are set; an empty one counts as not set.
-
-        Raises:
-            SettingsError: a value cannot be used.
-        """
-        values: dict[str, Any] = {}
-        for field, parse in _PARSERS.items():
-            text = environ.get(field.upper(), "").strip()
-            if not text:
-                continue
-            try:
-                values[field] = parse(text)
-            except ValueError as error:
-                raise SettingsError(f"{field.upper()}={text!r}: {error}") from error
-        return cls(**values)
+    """A variable has a value that cannot work; the message names it and says what it takes."""
 
 
 def _positive_int(text: str) -> int:
@@ -91,7 +40,7 @@ def _flag(text: str) -> bool:
     return text.lower() == "true"
 
 
-def _listed(parse: Callable[[str], Any]) -> Callable[[str], frozenset[Any]]:
+def _listed(parse: Callable[[str], _T]) -> Callable[[str], frozenset[_T]]:
     return lambda text: frozenset(parse(item.strip()) for item in text.split(",") if item.strip())
 
 
@@ -101,19 +50,110 @@ def _level(text: str) -> str:
     return text.upper()
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "model_path": Path,
-    "num_threads": _positive_int,
-    "results_bucket": str,
-    "results_prefix": str,
-    "result_tags": _flag,
-    "max_image_bytes": _positive_int,
-    "max_image_pixels": _positive_int,
-    "fetch_enabled": _flag,
-    "fetch_timeout_s": _seconds,
-    "url_allowed_hosts": _listed(str.lower),
-    "url_allowed_ports": _listed(_positive_int),
-    "url_allowed_networks": _listed(ip_network),
-    "cors_allow_origin": str,
-    "log_level": _level,
-}
+@dataclass(frozen=True)
+class About:
+    """How a setting's variable is read, and its line in docs/settings.md."""
+
+    parse: Callable[[str], object]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings; each field is the environment variable of the same name in capitals."""
+
+    model_path: Annotated[Path, About(Path, "The `.tflite` file.")] = _ROOT / "models" / "cats_dogs.tflite"
+    num_threads: Annotated[
+        int,
+        About(
+            _positive_int, "Threads of the interpreter. Lambda gives one whole vCPU at 1,769 MB, so more rarely pays."
+        ),
+    ] = 1
+    results_bucket: Annotated[str, About(str, "The bucket for the results of S3 events. Empty: S3 events fail.")] = ""
+    results_prefix: Annotated[str, About(str, "The start of every result's key, such as `results/`.")] = ""
+    result_tags: Annotated[
+        bool, About(_flag, "Whether a photo in S3 is also tagged with its label and probability.")
+    ] = False
+    max_image_bytes: Annotated[
+        int,
+        About(
+            _positive_int,
+            "The largest photo as a file, in bytes. Lambda accepts 6 MB in a request; a URL or S3 can give more.",
+        ),
+    ] = 10_000_000
+    max_image_pixels: Annotated[
+        int,
+        About(
+            _positive_int,
+            "The largest JPEG, in pixels (width x height). Formats that take more memory a pixel get a share of it; "
+            "values beyond Pillow's own limit of 89 million have no effect: see [security](security.md).",
+        ),
+    ] = MAX_IMAGE_PIXELS
+    fetch_enabled: Annotated[bool, About(_flag, "Whether the service fetches photos from URLs.")] = True
+    fetch_timeout_s: Annotated[float, About(_seconds, "The time limit of one URL, redirects included, in seconds.")] = (
+        5.0
+    )
+    url_allowed_hosts: Annotated[
+        frozenset[str],
+        About(
+            _listed(str.lower),
+            "The only hosts to fetch from, separated by commas; `.example.org` stands for its sub-domains. "
+            "Empty: any public host.",
+        ),
+    ] = frozenset()
+    url_allowed_ports: Annotated[
+        frozenset[int], About(_listed(_positive_int), "The only ports to connect to, separated by commas.")
+    ] = frozenset({80, 443})
+    url_allowed_networks: Annotated[
+        frozenset[IPv4Network | IPv6Network],
+        About(
+            _listed(ip_network),
+            "Private networks to fetch from, such as `10.0.0.0/8`, separated by commas. "
+            "Anyone who can send a URL then reaches every web server in them.",
+        ),
+    ] = frozenset()
+    cors_allow_origin: Annotated[
+        str, About(str, "The value of `Access-Control-Allow-Origin`: an origin, or `*`. Empty: no CORS headers.")
+    ] = ""
+    log_level: Annotated[
+        str,
+        About(
+            _level,
+            "Log lines below this level are dropped. An answer is `INFO`, a problem `WARNING`, a bug `ERROR`.",
+        ),
+    ] = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the variables that are set; an empty one counts as not set.
+
+        Raises:
+            SettingsError: a value cannot work.
+        """
+        values: dict[str, Any] = {}
+        for name, _default, about in described():
+            text = environ.get(name.upper(), "").strip()
+            if not text:
+                continue
+            try:
+                values[name] = about.parse(text)
+            except ValueError as error:
+                raise SettingsError(f"{name.upper()}={text!r}: {error}") from error
+        return cls(**values)
+
+
+def described() -> Iterator[tuple[str, Any, About]]:
+    """Each setting's name, default and description."""
+    return ((one.name, one.default, get_args(one.type)[1]) for one in fields(Settings))
+
+
+def as_text(value: object) -> str:
+    """A setting's value as its variable has it; a path relative to the project, if it is inside."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return ",".join(str(item) for item in sorted(value))
+        case Path() if value.is_relative_to(_ROOT):
+            return str(value.relative_to(_ROOT))
+    return str(value)
