@@ -33,7 +33,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: help predict serve screenshots test check audit format hooks train convert build invoke api deploy lint-template \
+.PHONY: help predict serve screenshots test check audit docs format hooks train convert build invoke api deploy lint-template \
 	benchmarks notebook lock clean
 .SECONDARY:
 
@@ -74,6 +74,9 @@ check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check 
 
 audit: .venv/audit/installed  ## look up known vulnerabilities of the locked packages on PyPI
 	for lock in requirements/*.txt; do .venv/audit/bin/pip-audit --disable-pip --require-hashes --requirement $$lock || exit 1; done
+
+docs: .venv/local/installed  ## write docs/settings.md from the settings
+	.venv/local/bin/python -m local.settings_page
 
 format: .venv/dev/installed  ## format the code and apply the safe lint fixes
 	.venv/dev/bin/ruff format .
