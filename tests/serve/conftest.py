@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from serve import telemetry
 from serve.app import App
 from serve.invocation import Invocation
 from serve.s3 import storage
@@ -42,7 +43,8 @@ def invocation() -> Invocation:
 
 @pytest.fixture
 def log(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[Any]]:
-    """Reads the log lines since the last call."""
+    """Reads the log lines since the last call, whatever level an app of another test has set."""
+    telemetry.set_level("INFO")
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
