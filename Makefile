@@ -12,6 +12,8 @@ EVENT ?= events/image.json
 FUNCTION ?= ClassifyFunction
 ## port of `serve`
 PORT ?= 8000
+## test processes that run at once
+WORKERS ?= auto
 ## flags of `python -m train`
 TRAIN_FLAGS ?=
 ## flags of `python -m convert`
@@ -33,8 +35,14 @@ SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
 
-.PHONY: help predict serve screenshots test check audit docs format hooks train convert build invoke api deploy lint-template \
-	benchmarks notebook lock clean
+# The tests of a file share servers, models and browsers: they stay in one process. The slowest files start first.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What has passed beside the serving requirements alone is not repeated in the development environment.
+PASSED := .cache/tests-passed
+FAST := tests/serve tests/local tests/evaluate tests/fuzz tests/k8s $(wildcard tests/test_*.py)
+
+.PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert build invoke \
+	api deploy lint-template benchmarks notebook lock clean
 .SECONDARY:
 
 help:  ## list the targets and the variables
@@ -55,11 +63,18 @@ screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot
 
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed  ## run all tests, in three environments
-	.venv/serve-test/bin/python -m pytest tests/serve -q
+	.venv/serve-test/bin/python -m pytest -q $(PARALLEL) --write-passed $(PASSED) tests/serve
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
-	  .venv/tflite-runtime-test/bin/python -m pytest tests/serve -q; \
+	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) tests/serve; \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
-	.venv/dev/bin/python -m pytest
+	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed $(PASSED)
+
+test-fast: .venv/dev/installed  ## run the unit tests and tests/serve: no browser, container or training
+	.venv/dev/bin/python -m pytest -q $(PARALLEL) -m "not (browser or container or training)" $(FAST)
+
+coverage: .venv/dev/installed  ## measure the branch coverage of serve/, in process
+	.venv/dev/bin/coverage run -m pytest -q tests/serve tests/local tests/fuzz tests/test_lambda_function.py
+	.venv/dev/bin/coverage report
 
 check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, workflows and security
 	.venv/dev/bin/ruff format --check .

@@ -16,10 +16,64 @@ from serve.model import model_file
 
 ROOT = Path(__file__).parents[1]
 
-# What runs in a script's background (`make test &`) inherits that SIGINT is ignored, and so would the programs that are
-# sent one here: they would never end.
+# In a script's background (`make test &`) SIGINT is ignored, and child processes inherit that. The tests that interrupt
+# a program would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# A test that uses the fixture carries the marker.
+MARKERS = {"chromium": "browser", "engine": "container"}
+# The slowest kinds of tests, slowest first.
+SLOW = ("container", "training", "browser")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("environments", "one suite in several environments")
+    group.addoption("--write-passed", metavar="FILE", help="write the ids of the tests that pass to FILE")
+    group.addoption("--skip-passed", metavar="FILE", help="leave out the tests whose ids are in FILE")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by their fixtures, leave out what has passed elsewhere, and start with the slowest files.
+
+    A slow file that a worker begins last keeps all other workers waiting.
+    """
+    for item in items:
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKERS[fixture])
+    if (file := config.getoption("--skip-passed")) is not None:
+        passed = set(Path(file).read_text(encoding="utf-8").splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in passed])
+        items[:] = [item for item in items if item.nodeid not in passed]
+    ranks: dict[Path, int] = {}
+    for item in items:
+        rank = min((SLOW.index(mark.name) for mark in item.iter_markers() if mark.name in SLOW), default=len(SLOW))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of pytest-xdist report to the process that started them: it alone writes.
+    if (file := config.getoption("--write-passed")) is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Passed(Path(file)))
+
+
+class Passed:
+    """Writes down which tests passed, so that the next environment need not repeat them."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.ids: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self.ids.append(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text("".join(f"{name}\n" for name in self.ids), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
