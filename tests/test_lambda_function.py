@@ -27,7 +27,8 @@ def test_the_example_is_a_cat(root: Path) -> None:
 def test_a_file_that_is_no_photo_is_a_problem(root: Path) -> None:
     done = predict(root, "LICENSE")
     assert done.returncode == 1
-    assert json.loads(done.stdout)["error"]["status"] == 415
+    assert done.stdout == ""
+    assert "error: The bytes are not a JPEG" in done.stderr
 
 
 def test_only_the_first_call_is_a_cold_start(
