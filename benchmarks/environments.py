@@ -1,6 +1,6 @@
-"""The contenders: each in a virtual environment of its own, made on first use from hashed locks.
+"""Our handler and the baselines, each in a virtual environment of its own, made on first use from hashed locks.
 
-All answer with the same trained network, `models/cats_dogs.keras`: see `benchmarks.derive`.
+All of them run the same trained network, `models/cats_dogs.keras`: see `benchmarks.derive`.
 """
 
 import hashlib
@@ -18,32 +18,32 @@ ROOT: Final = Path(__file__).parents[1]
 CONTENDERS_DIR: Final = Path(__file__).with_name("contenders")
 LOCKS_DIR: Final = Path(__file__).with_name("requirements")
 
-# tflite-runtime ended with this Python; every contender runs on it, so that none has another interpreter's speed.
+# The last Python with wheels of tflite-runtime. All run on it, so none gains from a faster interpreter.
 PYTHON: Final = "python3.11"
 
 OURS: Final = "litert"
-"""The contender that the targets are about."""
+"""Our handler as it is deployed by default: the targets are about it."""
 TUTORIAL: Final = "tutorial"
 KERAS: Final = "keras"
 
 
 class BenchmarkError(RuntimeError):
-    """The benchmarks cannot run here; the message says what to do."""
+    """The benchmarks cannot run here; the message says how to mend it."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One way to answer, ready to be started.
+    """One handler, ours or a baseline, ready to start.
 
     Attributes:
         name: short, as in results.json.
-        title: as in tables.
+        title: as in tables and plots.
         python: the interpreter of its own virtual environment.
         folder: where its code is: the working directory of its processes.
-        environ: what it needs in its environment, the model file's `MODEL_PATH` among it.
+        environ: the variables that it needs, `MODEL_PATH` among them.
         handler: "module.function" that answers URLs and uploads.
-        s3_handler: "module.function" that answers S3 notifications; empty: it takes none.
-        http_app: "module:app" for uvicorn, if it is a web server and no Lambda function; else empty.
+        s3_handler: "module.function" that answers S3 notifications; empty: it does not answer them.
+        http_app: "module:app" for uvicorn, if it is a web server and not a Lambda function; else empty.
     """
 
     name: str
@@ -66,14 +66,14 @@ class Contender:
         return next(self.python.parents[1].glob("lib/python*/site-packages"))
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """All environment variables of its processes: nothing of ours but what starting a program takes."""
+        """All environment variables of its processes; of this process's only those that any program needs."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return kept | self.environ | dict(more or {})
 
 
 @dataclass(frozen=True)
 class _Recipe:
-    """What a contender is made from: locks, and the model file by its name in `benchmarks.derive.derived`."""
+    """The parts of a handler: locks, and the model file by its name in `benchmarks.derive.derived`."""
 
     title: str
     locks: tuple[str, ...]
@@ -86,25 +86,28 @@ class _Recipe:
 
 
 _CLIENT: Final = "requirements/runtime-client.txt"
+_S3_PATH: Final = {"PYTHONPATH": str(CONTENDERS_DIR / "s3")}
 _RECIPES: Final = {
-    OURS: _Recipe("ours, LiteRT int8", ("requirements/serve.txt", _CLIENT), "int8", ROOT),
+    OURS: _Recipe("ours: LiteRT int8", ("requirements/serve.txt", _CLIENT), "int8", ROOT),
     "tflite-runtime": _Recipe(
-        "ours, tflite-runtime float16", ("requirements/serve-tflite-runtime.txt", _CLIENT), "float16", ROOT
+        "ours: tflite-runtime float16", ("requirements/serve-tflite-runtime.txt", _CLIENT), "float16", ROOT
     ),
     TUTORIAL: _Recipe(
-        "tutorial: keras-image-helper, tflite-runtime float32",
+        "tutorial: tflite-runtime float32",
         ("benchmarks/requirements/tutorial.txt",),
         "float32",
         CONTENDERS_DIR / "tutorial",
-        handler="tutorial_function.handler",
+        _S3_PATH,
+        handler="predictor.handler",
         s3_handler="s3_function.handler",
     ),
     "onnx": _Recipe(
-        "the same with ONNX Runtime float32",
+        "tutorial with ONNX Runtime float32",
         ("benchmarks/requirements/onnx.txt",),
         "onnx",
         CONTENDERS_DIR / "onnx",
-        handler="onnx_function.handler",
+        _S3_PATH,
+        handler="predictor.handler",
         s3_handler="s3_function.handler",
     ),
     KERAS: _Recipe(
@@ -112,7 +115,7 @@ _RECIPES: Final = {
         ("benchmarks/requirements/keras.txt",),
         "keras",
         CONTENDERS_DIR / "keras",
-        # Its log of every processor feature is no part of an answer.
+        # Its log of every processor feature would be in every answer's time.
         {"TF_CPP_MIN_LOG_LEVEL": "3"},
         handler="app.handler",
         s3_handler="",
@@ -123,11 +126,11 @@ NAMES: Final = tuple(_RECIPES)
 
 
 def contenders(root: Path = ROOT, names: tuple[str, ...] = NAMES) -> list[Contender]:
-    """Make what is missing of the environments and the model files (minutes, the first time), and name the contenders.
+    """Our handler and the baselines; makes the environments and model files that are missing (minutes, at first).
 
     Args:
         root: the project's folder.
-        names: of the contenders wanted.
+        names: of those that are wanted.
 
     Raises:
         BenchmarkError: there is no Python 3.11, no trained network, or pip fails.
@@ -153,7 +156,7 @@ def _contender(root: Path, name: str, model: Path) -> Contender:
 
 
 def environment(root: Path, name: str, locks: list[Path]) -> Path:
-    """The Python of the virtual environment `name`, made anew where its locks have changed.
+    """The Python of the virtual environment `name`, which is made again when its locks have changed.
 
     Raises:
         BenchmarkError: see `contenders`.
@@ -185,7 +188,7 @@ def _make(folder: Path, locks: list[Path]) -> None:
 
 
 def emulator(root: Path = ROOT) -> Path:
-    """AWS's runtime interface emulator, out of aws-sam-cli's wheel.
+    """AWS's runtime interface emulator, from aws-sam-cli's wheel.
 
     Raises:
         BenchmarkError: it is not installed, or there is none for this machine.
@@ -200,5 +203,5 @@ def emulator(root: Path = ROOT) -> Path:
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(text, file=sys.stderr, flush=True)

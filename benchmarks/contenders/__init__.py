@@ -1,4 +1,5 @@
-"""What ours is measured beside: written as public tutorials write it, and not to be used for anything else.
+"""The baselines: written as public tutorials write them, and not meant for anything else.
 
-Each folder is the working directory of a process of its own, and imports nothing of this project.
+Each folder is the working directory of a process of its own, and imports nothing of this project. `s3/` is on the path
+of those that answer S3 notifications.
 """

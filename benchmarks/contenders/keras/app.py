@@ -1,4 +1,4 @@
-"""Keras on full TensorFlow behind FastAPI, as tutorials write it: the model loaded at import."""
+"""Keras on full TensorFlow behind FastAPI, as tutorials write it; the model is loaded at import."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ app = FastAPI()
 
 
 def predict_bytes(data: bytes) -> dict[str, Any]:
-    """P(dog) for a photo's bytes; `load_img` resizes with the nearest pixel."""
+    """P(dog) for a photo's bytes; `load_img` resizes to the nearest pixel."""
     image = keras.utils.load_img(io.BytesIO(data), target_size=(160, 160))
     pixels = np.expand_dims(keras.utils.img_to_array(image), 0)
     probability = float(model.predict(pixels, verbose=0)[0, 0])
@@ -23,7 +23,7 @@ def predict_bytes(data: bytes) -> dict[str, Any]:
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """What the routes do, for an event in place of a request."""
+    """Do what the routes do, for an event in place of a request."""
     if "body" in event:
         return predict_bytes(base64.b64decode(event["body"]))
     with urllib.request.urlopen(event["url"]) as response:  # noqa: S310  (as in the tutorials)

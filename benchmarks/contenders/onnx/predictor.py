@@ -1,30 +1,23 @@
-"""A Lambda handler as the usual tutorial writes it: keras-image-helper and tflite-runtime, the model loaded at import.
-
-keras-image-helper opens the URL, resizes with the nearest pixel, and scales to -1..1.
-"""
+"""The usual tutorial's handler with ONNX Runtime: keras-image-helper, the model loaded at import."""
 
 import base64
 import io
 import os
 from typing import Any
 
-import tflite_runtime.interpreter as tflite
+import onnxruntime
 from keras_image_helper import create_preprocessor
 from PIL import Image
 
 preprocessor = create_preprocessor("xception", target_size=(160, 160))
 
-interpreter = tflite.Interpreter(model_path=os.environ["MODEL_PATH"])
-interpreter.allocate_tensors()
-input_index = interpreter.get_input_details()[0]["index"]
-output_index = interpreter.get_output_details()[0]["index"]
+session = onnxruntime.InferenceSession(os.environ["MODEL_PATH"], providers=["CPUExecutionProvider"])
+input_name = session.get_inputs()[0].name
 
 
 def predict(pixels: Any) -> dict[str, Any]:
     """P(dog) for pixels of shape (1, 160, 160, 3), float32."""
-    interpreter.set_tensor(input_index, pixels)
-    interpreter.invoke()
-    probability = float(interpreter.get_tensor(output_index)[0, 0])
+    probability = float(session.run(None, {input_name: pixels})[0][0, 0])
     return {"label": "dog" if probability >= 0.5 else "cat", "probability": probability}
 
 
@@ -34,7 +27,7 @@ def predict_bytes(data: bytes) -> dict[str, Any]:
 
 
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Answer {"url": ...}, or an HTTP API event that brings a photo."""
+    """Answer {"url": ...}, or an HTTP API event with a photo."""
     if "body" in event:
         return predict_bytes(base64.b64decode(event["body"]))
     return predict(preprocessor.from_url(event["url"]))
