@@ -1,4 +1,4 @@
-"""Events as AWS sends them, the answers to them, and the photos that they bring."""
+"""Events as AWS sends them, the photos inside them, and the answers."""
 
 import base64
 import io
@@ -17,26 +17,42 @@ UPLOADS: Final = "benchmark-uploads"
 RESULTS: Final = "benchmark-results"
 
 
-def upload(photo: bytes, content_type: str = "image/jpeg") -> dict[str, Any]:
-    """An HTTP API's event (payload format 2.0) that brings a photo."""
+_BOUNDARY: Final = "a-boundary"
+FORM: Final = f"multipart/form-data; boundary={_BOUNDARY}"
+"""The content type of `form`."""
+
+
+def form(photo: bytes) -> bytes:
+    """A multipart/form-data body with one file."""
+    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
+    return head.encode() + photo + f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+def http_api(method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> dict[str, Any]:
+    """An HTTP API's event, in payload format 2.0."""
     return {
         "version": "2.0",
-        "rawPath": "/predict",
+        "rawPath": path,
         "rawQueryString": "",
         "headers": {"content-type": content_type},
-        "requestContext": {"http": {"method": "POST", "path": "/predict"}, "stage": "$default"},
-        "body": base64.b64encode(photo).decode(),
+        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
+        "body": base64.b64encode(body).decode(),
         "isBase64Encoded": True,
     }
 
 
+def upload(photo: bytes, content_type: str = "image/jpeg") -> dict[str, Any]:
+    """An HTTP API's event with a photo in its body."""
+    return http_api("POST", "/predict", photo, content_type)
+
+
 def body(event: dict[str, Any]) -> bytes:
-    """The photo inside an event of `upload`."""
+    """The photo in an event of `upload`."""
     return base64.b64decode(event["body"])
 
 
 def s3_notification(keys: Sequence[str]) -> dict[str, Any]:
-    """S3's event for objects that were put into `UPLOADS`."""
+    """S3's event for new objects in `UPLOADS`."""
     return {
         "Records": [
             {
@@ -52,10 +68,10 @@ def s3_notification(keys: Sequence[str]) -> dict[str, Any]:
 
 
 def probability(answer: Any) -> float:
-    """P(dog) out of any contender's answer: the last one, where there are several.
+    """P(dog) in any handler's answer; the last one, if there are several.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: the answer has none.
     """
     if isinstance(answer, dict):
         if "probability" in answer:
@@ -68,7 +84,9 @@ def probability(answer: Any) -> float:
 
 
 def photo(source: Path, size: tuple[int, int], image_format: str = "JPEG") -> bytes:
-    """The photo at another size, with the grain that a camera of that many pixels gives, so that its bytes are alike.
+    """The photo at another size, with the grain of a camera of that many pixels.
+
+    Without the grain, an enlarged photo would have far fewer bytes a pixel than a camera's, and decode faster.
 
     Args:
         source: an image file.

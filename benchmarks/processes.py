@@ -1,6 +1,6 @@
-"""Contenders as processes: under AWS's runtime emulator, behind HTTP, or called in a loop. Loopback only.
+"""Handlers as processes: under AWS's runtime emulator, behind HTTP, or called in a loop. Loopback only.
 
-Each process is stopped by its own id when the `with` block ends.
+Each process is stopped by its id when the `with` block ends.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -31,11 +31,46 @@ AWS: Final = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
-Invoke = Callable[[Any], Any]
+
+@dataclass(frozen=True)
+class Running:
+    """A handler that waits for events.
+
+    Attributes:
+        pid: of the process that was started.
+        port: that it listens on.
+        is_emulated: whether AWS's runtime emulator is in front of it.
+    """
+
+    pid: int
+    port: int
+    is_emulated: bool
+
+    def answer(self, event: dict[str, Any]) -> Any:
+        """Its answer to an event. A web server gets the request that the event stands for.
+
+        Raises:
+            BenchmarkError: it does not answer with 200.
+        """
+        if self.is_emulated:
+            return post(self.port, _INVOCATIONS, json.dumps(event).encode())
+        if "url" in event:
+            return post(self.port, "/predict", json.dumps(event).encode())
+        return post(self.port, "/upload", events.form(events.body(event)), events.FORM)
+
+    def disk_bytes(self) -> int:
+        """Bytes that it has read from disk so far (proc(5), read_bytes), without the emulator's own."""
+        pids = _children(self.pid) if self.is_emulated else [self.pid]
+        return sum(_disk_bytes(pid) for pid in pids)
+
+
+def _disk_bytes(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/io").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -43,7 +78,7 @@ def free_port() -> int:
 
 @contextmanager
 def process(command: list[str], folder: Path, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process whose output goes to a file that is shown if it fails; stopped at the end."""
+    """A process, stopped at the end. An error of the block shows its output."""
     with tempfile.TemporaryFile() as log:
         started = subprocess.Popen(command, cwd=folder, env=dict(environ), stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -74,18 +109,19 @@ def _stop(started: subprocess.Popen[bytes]) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    except FileNotFoundError:  # it has ended
-        return []
-    return [int(child) for child in found.split()]
+    found = []
+    # Any thread may have started a child, and the emulator is a Go program.
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += [int(child) for child in path.read_text(encoding="ascii").split()]
+    return found
 
 
 def wait_for(port: int, started: subprocess.Popen[bytes]) -> None:
     """Return as soon as the port is open.
 
     Raises:
-        BenchmarkError: the process ended, or did not open it.
+        BenchmarkError: the process ended, or did not open the port in time.
     """
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
@@ -101,7 +137,7 @@ def wait_for(port: int, started: subprocess.Popen[bytes]) -> None:
 
 
 def post(port: int, path: str, body: bytes, content_type: str = "application/json") -> Any:
-    """What a server on loopback answers to a POST, out of its JSON.
+    """The JSON with which a server on loopback answers a POST.
 
     Raises:
         BenchmarkError: it does not answer with 200.
@@ -121,7 +157,7 @@ def post(port: int, path: str, body: bytes, content_type: str = "application/jso
 
 
 @contextmanager
-def emulated(contender: Contender, handler: str, environ: Mapping[str, str]) -> Iterator[Invoke]:
+def emulated(contender: Contender, handler: str, environ: Mapping[str, str]) -> Iterator[Running]:
     """The handler under AWS's runtime emulator; it starts the runtime client when the first event comes."""
     port = free_port()
     command = [
@@ -133,35 +169,21 @@ def emulated(contender: Contender, handler: str, environ: Mapping[str, str]) -> 
     environ = contender.environment({"AWS_LAMBDA_FUNCTION_TIMEOUT": "120", **environ})
     with process(command, contender.folder, environ) as started:
         wait_for(port, started)
-        yield lambda event: post(port, _INVOCATIONS, json.dumps(event).encode())
+        yield Running(started.pid, port, is_emulated=True)
 
 
 @contextmanager
-def served(contender: Contender, environ: Mapping[str, str]) -> Iterator[Invoke]:
-    """A web server under uvicorn, once it listens. An event becomes the request that stands for it."""
+def served(contender: Contender, environ: Mapping[str, str]) -> Iterator[Running]:
+    """A web server under uvicorn, once it listens."""
     port = free_port()
     command = [str(contender.python), "-m", "uvicorn", contender.http_app, "--port", str(port)]
     with process(command, contender.folder, contender.environment(environ)) as started:
         wait_for(port, started)
-        yield lambda event: _post_event(port, event)
-
-
-def _post_event(port: int, event: dict[str, Any]) -> Any:
-    if "url" in event:
-        return post(port, "/predict", json.dumps(event).encode())
-    body, content_type = form(events.body(event))
-    return post(port, "/upload", body, content_type)
-
-
-def form(photo: bytes) -> tuple[bytes, str]:
-    """A multipart/form-data body with one file, and its content type."""
-    boundary = uuid.uuid4().hex
-    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'.encode()
-    return head + photo + f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+        yield Running(started.pid, port, is_emulated=False)
 
 
 class Worker:
-    """A contender's handler, called in a loop by `benchmarks.worker` in a process of its own."""
+    """A handler, called in a loop by `benchmarks.worker` in a process of its own."""
 
     def __init__(self, started: subprocess.Popen[str], errors: IO[bytes]) -> None:
         self._process = started
@@ -170,7 +192,7 @@ class Worker:
         self._errors = errors
 
     def call(self, *called: Any, count: int = 1) -> dict[str, Any]:
-        """Call the handler `count` times with each event; returns what `benchmarks.worker.measured` says.
+        """Call the handler `count` times with each event; returns the result of `benchmarks.worker.measured`.
 
         Raises:
             BenchmarkError: the handler raised, and the process ended.
@@ -191,7 +213,7 @@ class Worker:
 def worker(
     python: Path, folder: Path, handler: str, environ: Mapping[str, str], prefix: tuple[str, ...] = ()
 ) -> Iterator[Worker]:
-    """A worker; it ends with the block. `prefix` goes before the command, such as ("taskset", "-c", "0")."""
+    """A worker, stopped at the end. `prefix` goes before the command, for example ("taskset", "-c", "0")."""
     command = [*prefix, str(python), str(Path(__file__).with_name("worker.py")), handler]
     with (
         tempfile.TemporaryFile() as errors,
@@ -214,13 +236,13 @@ def worker(
 def contender_worker(
     contender: Contender, environ: Mapping[str, str], *, s3: bool = False
 ) -> contextlib.AbstractContextManager[Worker]:
-    """A worker of the contender's handler for URLs and uploads, or of the one for S3 notifications."""
+    """A worker of the handler for URLs and uploads, or of the one for S3 notifications."""
     handler = contender.s3_handler if s3 else contender.handler
     return worker(contender.python, contender.folder, handler, contender.environment(environ))
 
 
 class S3:
-    """A stand-in for S3 with two buckets. Every photo put there gets a key of its own, as every upload does."""
+    """A stand-in for S3 with two buckets. Every photo gets a key of its own, as every upload does."""
 
     def __init__(self, client: Any, environ: dict[str, str]) -> None:
         self._client = client
@@ -228,7 +250,7 @@ class S3:
         self.environ = environ
 
     def put(self, photo: bytes, count: int = 1) -> list[str]:
-        """Put the photo there so many times; returns the keys."""
+        """Put `count` copies of the photo there; returns their keys."""
         keys = [f"photo-{self._count + place}.jpg" for place in range(count)]
         self._count += count
         for key in keys:
@@ -238,7 +260,7 @@ class S3:
 
 @contextmanager
 def s3() -> Iterator[S3]:
-    """A stand-in for S3 (moto), a server of its own; `environ` leads boto3 there, and names the bucket for results."""
+    """A stand-in for S3 (moto) as a server. Its `environ` leads boto3 there, and names the bucket for results."""
     import boto3
 
     port = free_port()
@@ -257,5 +279,5 @@ def s3() -> Iterator[S3]:
 
 
 def allowing(server: str) -> dict[str, str]:
-    """The settings with which our handler fetches from a server on loopback."""
+    """The settings that let our handler fetch from a server on loopback."""
     return {"URL_ALLOWED_NETWORKS": "127.0.0.1/32", "URL_ALLOWED_PORTS": server.rpartition(":")[2]}

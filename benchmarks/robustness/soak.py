@@ -28,9 +28,9 @@ from typing import Any, Final
 
 from PIL import Image
 
+from benchmarks.events import FORM, form, upload
 from benchmarks.robustness import corpus
 
-_BOUNDARY: Final = "a-boundary"
 _ALLOWED_GROWTH_MB: Final = 8.0
 Handler = Callable[[Any, Any], Any]
 
@@ -98,33 +98,35 @@ def photo_server(photo: bytes) -> Iterator[str]:
 def calls(server: str) -> list[Call]:
     """Every kind of request, each with the status that it must get."""
     files = corpus.image_files((400, 300))
-    good = [Call(f"upload of {name}", post(data, "image/*"), 200) for name, data in files.items()]
+    good = [Call(f"upload of {name}", upload(data, "image/*"), 200) for name, data in files.items()]
     jpeg = files["jpeg"]
     wrapped = json.dumps({"image": base64.b64encode(jpeg).decode()}).encode()
     good += [
-        Call("JSON", post(wrapped, "application/json"), 200),
-        Call("multipart", post(form(jpeg), f"multipart/form-data; boundary={_BOUNDARY}"), 200),
+        Call("JSON", upload(wrapped, "application/json"), 200),
+        Call("multipart", upload(form(jpeg), FORM), 200),
         Call("direct", {"image": base64.b64encode(jpeg).decode()}, 200),
     ]
     # Half of a file of several pictures may hold the whole first one.
     single = {name: data for name, data in files.items() if name not in ("jpeg-mpo", "gif-animated")}
-    truncated = [Call(f"half of {name}", post(data[: len(data) // 2], "image/*"), 422) for name, data in single.items()]
+    truncated = [
+        Call(f"half of {name}", upload(data[: len(data) // 2], "image/*"), 422) for name, data in single.items()
+    ]
     return [*good, *truncated, *_bad_uploads(), *_urls(server)]
 
 
 def _bad_uploads() -> list[Call]:
     line = corpus.encoded(Image.new("RGB", (70_000, 1)), "PNG")
     return [
-        Call("garbage", post(b"garbage", "image/jpeg"), 415),
-        Call("HEIC", post(b"\0\0\0\x18ftypheic" + bytes(40), "image/heic"), 415),
-        Call("too long a side", post(line, "image/png"), 413),
-        Call("too many bytes", post(b"\xff\xd8\xff" + bytes(10_000_001), "image/jpeg"), 413),
-        Call("no body", post(b"", "image/jpeg"), 400),
-        Call("broken JSON", post(b'{"image": ', "application/json"), 400),
+        Call("garbage", upload(b"garbage", "image/jpeg"), 415),
+        Call("HEIC", upload(b"\0\0\0\x18ftypheic" + bytes(40), "image/heic"), 415),
+        Call("too long a side", upload(line, "image/png"), 413),
+        Call("too many bytes", upload(b"\xff\xd8\xff" + bytes(10_000_001), "image/jpeg"), 413),
+        Call("no body", upload(b"", "image/jpeg"), 400),
+        Call("broken JSON", upload(b'{"image": ', "application/json"), 400),
         Call("no base64", {"image": "###"}, 400),
-        Call("broken form", post(form(b"")[:-9], f"multipart/form-data; boundary={_BOUNDARY}"), 400),
+        Call("broken form", upload(form(b"")[:-9], FORM), 400),
         Call("no such event", {"what": 1}, 400),
-        Call("no such route", {**post(b"a", "image/jpeg"), "rawPath": "/nothing"}, 404),
+        Call("no such route", {**upload(b"a", "image/jpeg"), "rawPath": "/nothing"}, 404),
     ]
 
 
@@ -143,24 +145,6 @@ def _urls(server: str) -> list[Call]:
         "no URL": 400,
     }
     return [Call(f"URL {url}", {"url": url}, status) for url, status in statuses.items()]
-
-
-def post(body: bytes, content_type: str) -> dict[str, Any]:
-    """An event of an HTTP API that brings this body."""
-    return {
-        "version": "2.0",
-        "rawPath": "/predict",
-        "headers": {"content-type": content_type},
-        "requestContext": {"http": {"method": "POST"}, "stage": "$default"},
-        "body": base64.b64encode(body).decode(),
-        "isBase64Encoded": True,
-    }
-
-
-def form(photo: bytes) -> bytes:
-    """A multipart/form-data body with one file."""
-    head = f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
-    return head.encode() + photo + f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
 def wrong_answer(call: Call, first: Any, answer: Any) -> str | None:

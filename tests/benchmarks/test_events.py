@@ -8,6 +8,8 @@ from PIL import Image
 
 from benchmarks import events
 from serve.adapters import api_gateway, s3
+from serve.http import Request
+from serve.upload import photo_in
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_an_enlarged_photo_is_no_easier_to_store_than_a_real_one(example: Path) 
     assert 0.15 < len(enlarged) / (1600 * 1200) < 0.6
 
 
-def test_ours_takes_the_events_for_what_they_are() -> None:
+def test_our_code_recognizes_the_events() -> None:
     assert api_gateway.infer(events.upload(b"photo"))
     notification = events.s3_notification(["a b.jpg", "c.jpg"])
     assert s3.infer(notification)
@@ -40,6 +42,11 @@ def test_ours_takes_the_events_for_what_they_are() -> None:
 
 def test_the_photo_comes_out_of_the_event_as_it_went_in() -> None:
     assert events.body(events.upload(b"\xff\xd8photo")) == b"\xff\xd8photo"
+
+
+def test_our_code_reads_the_form() -> None:
+    request = Request("POST", "/predict", headers={"content-type": events.FORM}, body=events.form(b"\xff\xd8photo"))
+    assert photo_in(request, 1000).image == b"\xff\xd8photo"
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,16 @@
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks import events, processes
+from benchmarks import events, page_cache, processes
 from benchmarks.environments import BenchmarkError
-from serve.http import Request
-from serve.upload import photo_in
 
 
-def test_the_form_is_one_that_servers_take() -> None:
-    body, content_type = processes.form(b"\xff\xd8photo")
-    request = Request("POST", "/predict", headers={"content-type": content_type}, body=body)
-    assert photo_in(request, 1000).image == b"\xff\xd8photo"
-
-
-def test_a_process_that_ends_is_told_with_its_output(tmp_path: Path) -> None:
+def test_the_error_about_a_process_that_ends_shows_its_output(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('could not start')"]
     with (
         pytest.raises(BenchmarkError, match=r"ended with status 1\ncould not start"),
@@ -42,7 +35,7 @@ def test_no_process_outlives_its_block_nor_its_children(tmp_path: Path) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """Ended, or about to be: whoever inherits it has to notice."""
+    """Whether it has ended; until its new parent notices, it is a zombie."""
     try:
         os.kill(pid, 0)
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
@@ -55,3 +48,18 @@ def test_each_photo_in_s3_has_a_key_of_its_own() -> None:
         keys = store.put(b"photo", 2) + store.put(b"photo")
         assert len(set(keys)) == 3
         assert store.environ["RESULTS_BUCKET"] == events.RESULTS
+
+
+def test_bytes_from_disk_are_those_that_the_process_has_read(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(3_000_000))
+    page_cache.drop([tmp_path])
+    code = "import pathlib, sys; pathlib.Path(sys.argv[1]).read_bytes(); print(1, flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as started:
+        assert started.stdout
+        started.stdout.readline()
+        assert processes.Running(started.pid, 0, is_emulated=False).disk_bytes() >= 3_000_000
+        assert processes.Running(os.getpid(), 0, is_emulated=True).disk_bytes() >= 3_000_000
+        started.communicate()

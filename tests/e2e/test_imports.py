@@ -19,6 +19,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from benchmarks import events
 from tests.conftest import ROOT
 
 BUCKET, KEY = "cats-dogs-uploads", "album one/Mäuschen & Rex.jpg"
@@ -117,34 +118,21 @@ def ours(names: set[str]) -> set[str]:
     return {name for name in names if name not in sys.stdlib_module_names} - OPTIONAL
 
 
-def http(method: str, path: str, body: bytes = b"", content_type: str = "") -> dict[str, Any]:
-    """An event of an HTTP API."""
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "headers": {"content-type": content_type},
-        "requestContext": {"http": {"method": method}, "stage": "$default"},
-        "body": base64.b64encode(body).decode(),
-        "isBase64Encoded": True,
-    }
-
-
 def event_of(kind: str, photo: bytes, server: str) -> Any:
-    form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n%s\r\n--b--\r\n' % photo
     encoded = {"image": base64.b64encode(photo).decode()}
     match kind:
         case "URL":
             return {"url": f"{server}/cat.jpg"}
         case "upload":
-            return http("POST", "/predict", photo, "image/jpeg")
+            return events.upload(photo)
         case "form":
-            return http("POST", "/predict", form, "multipart/form-data; boundary=b")
+            return events.upload(events.form(photo), events.FORM)
         case "JSON":
-            return http("POST", "/predict", json.dumps(encoded).encode(), "application/json")
+            return events.upload(json.dumps(encoded).encode(), "application/json")
         case "S3":
             text = (ROOT / "events" / "s3_upload.json").read_text(encoding="utf-8")
             return json.loads(re.sub(r'"versionId": ?"[^"]+",?', "", text))  # moto's bucket has no versions
-    return http("GET", {"health": "/health", "contract": "/openapi.json", "page": "/"}[kind])
+    return events.http_api("GET", {"health": "/health", "contract": "/openapi.json", "page": "/"}[kind])
 
 
 def is_answer(kind: str, answer: Any) -> bool:
@@ -173,5 +161,5 @@ def test_nothing_that_is_listed_is_there_without_need(floor: set[str], s3: dict[
     """A row that no longer holds goes away; in another version of Python, the standard library may need less."""
     assert listed("start") & floor == set()
     if sys.version_info[:2] == (3, 11):
-        seen = run(ANSWER, event=http("GET", "/health"), **s3)
+        seen = run(ANSWER, event=events.http_api("GET", "/health"), **s3)
         assert listed("start") <= named(seen["start"])

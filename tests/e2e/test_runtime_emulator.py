@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.events import http_api
 from tests.e2e.conftest import Invoke
 
 
@@ -15,19 +16,6 @@ def invoke(start_emulator: Callable[..., Invoke], photo_server: str) -> Invoke:
     return start_emulator(
         URL_ALLOWED_NETWORKS="127.0.0.0/8", URL_ALLOWED_PORTS=str(urlsplit(photo_server).port), FETCH_TIMEOUT_S="10"
     )
-
-
-def http_api(method: str, path: str, body: bytes = b"", content_type: str = "application/json") -> dict[str, object]:
-    """What an HTTP API sends, in payload format 2.0."""
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"content-type": content_type},
-        "requestContext": {"http": {"method": method, "path": path}, "stage": "$default"},
-        "body": base64.b64encode(body).decode(),
-        "isBase64Encoded": True,
-    }
 
 
 def test_every_form_gives_the_same_cat(invoke: Invoke, photo_server: str, cat_jpeg: bytes) -> None:
