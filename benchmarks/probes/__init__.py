@@ -1,1 +1,1 @@
-"""Small programs that run in the environment of what they measure, each in a process of its own."""
+"""Small programs that measure. Each runs in the environment of what it measures, in a process of its own."""

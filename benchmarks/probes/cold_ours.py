@@ -1,4 +1,4 @@
-"""The entry point and one event in a bare process: `python cold_ours.py EVENT`, with the project in PYTHONPATH."""
+"""Answer one event in a bare process: `python cold_ours.py EVENT`, with the project in PYTHONPATH."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
-"""What the first photo from S3 costs more than the second: `python s3_cost.py plain|ours IMAGE_EVENT BUCKET KEY`.
+"""How much longer the first photo from S3 takes than the second: `python s3_cost.py plain|ours IMAGE_EVENT BUCKET KEY`.
 
-"plain" is `boto3.client("s3")` and `get_object`; "ours" the handler with {"bucket": ..., "key": ...}. Both after the
-handler has answered once without S3, so that what is left is S3's own. Prints the seconds.
+"plain" is `boto3.client("s3")` and `get_object`; "ours" is the handler with {"bucket": ..., "key": ...}. The handler
+answers once without S3 before both, so only the cost of S3 is left. Prints the seconds.
 """
 
 import sys
@@ -24,7 +24,7 @@ def plain(bucket: str, key: str) -> Callable[[], object]:
 
 
 def ours(bucket: str, key: str) -> Callable[[], object]:
-    """Ours, which makes its client by itself."""
+    """The handler, which makes its own client."""
     return lambda: lambda_function.handler({"bucket": bucket, "key": key}, None)
 
 

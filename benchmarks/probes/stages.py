@@ -1,7 +1,7 @@
 """Where the time of a warm answer goes: `python stages.py CALLS`, with the project in PYTHONPATH, an event on stdin.
 
-Each stage's clock stops while a stage inside it runs. Prints the milliseconds a call by stage, as JSON, on the last
-line.
+A stage's clock stops while another stage runs inside it. The last line of its output is JSON: milliseconds a call, by
+stage.
 """
 
 import functools
@@ -21,7 +21,7 @@ REST = "everything else"
 
 
 class Stopwatch:
-    """One clock for all stages: what is entered last is what runs."""
+    """One clock for all stages: the stage entered last runs."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
@@ -36,7 +36,7 @@ class Stopwatch:
         self._since = now
 
     def timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, its time noted as the stage's."""
+        """The function, which adds its time to the stage."""
 
         @functools.wraps(function)
         def wrapper(*arguments: Any, **named: Any) -> Any:

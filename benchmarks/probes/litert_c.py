@@ -1,0 +1,90 @@
+"""LiteRT's C library in as few lines as it can be run: for the floors, so it shares no code with `serve`.
+
+Nothing is checked and nothing is released. Numbers and structures: google-ai-edge/LiteRT, folder litert/c/.
+"""
+
+import ctypes
+import sys
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
+from pathlib import Path
+from typing import Any
+
+_CPU, _READ, _WRITE = 1, 0, 1
+
+
+class _Option(ctypes.Structure):
+    """litert_environment_options.h: LiteRtEnvOption with an integer (type 2)."""
+
+    _fields_ = (("tag", c_int), ("type", c_int64), ("value", c_int64))
+
+
+class _TensorType(ctypes.Structure):
+    """litert_model_types.h: LiteRtRankedTensorType."""
+
+    _fields_ = (("element", c_int), ("rank", c_int), ("dimensions", c_int * 8), ("strides", c_int * 8))
+
+
+# Tag 25: the least severity of a log line, 3 for errors; tag 24: the accelerators to register.
+_QUIET_CPU = (_Option * 2)(_Option(25, 2, 3), _Option(24, 2, _CPU))
+_Destructor = ctypes.CFUNCTYPE(None, c_void_p)
+_KEEP = _Destructor(lambda _: None)
+
+
+class Network:
+    """A network with one input and one float32 output, on one thread."""
+
+    def __init__(self, model_path: str) -> None:
+        folder = next(entry for entry in sys.path if Path(entry, "ai_edge_litert").is_dir())
+        self._lite = ctypes.CDLL(f"{folder}/ai_edge_litert/libLiteRt.so")
+        environment = self._made("LiteRtCreateEnvironment", c_int(2), _QUIET_CPU)
+        self._model = self._compiled(environment, self._loaded(environment, model_path))
+        requirements = "LiteRtGetCompiledModel{}BufferRequirements"
+        buffer = "LiteRtCreateManagedTensorBufferFromRequirements"
+        self._buffers = [
+            self._made(buffer, environment, byref(kind), self._made(requirements.format(side), self._model, *_ZEROS))
+            for side, kind in (("Input", self._input), ("Output", self._output))
+        ]
+
+    def _made(self, function: str, *arguments: Any) -> c_void_p:
+        """The handle that a function writes through its last argument."""
+        handle = c_void_p()
+        getattr(self._lite, function)(*arguments, byref(handle))
+        return handle
+
+    def _loaded(self, environment: c_void_p, model_path: str) -> c_void_p:
+        model = self._made("LiteRtCreateModelFromFile", environment, c_char_p(model_path.encode()))
+        signature = self._made("LiteRtGetModelSignature", model, c_size_t(0))
+        self._input, self._output = _TensorType(), _TensorType()
+        for side, kind in (("Input", self._input), ("Output", self._output)):
+            tensor = self._made(f"LiteRtGetSignature{side}TensorByIndex", signature, c_size_t(0))
+            self._lite.LiteRtGetRankedTensorType(tensor, byref(kind))
+        return model
+
+    def _compiled(self, environment: c_void_p, model: c_void_p) -> c_void_p:
+        options = self._made("LiteRtCreateOptions")
+        self._lite.LiteRtSetOptionsHardwareAccelerators(options, _CPU)
+        threads = self._made("LiteRtCreateOpaqueOptions", b"xnnpack", b"num_threads = 1\n", _KEEP)
+        self._lite.LiteRtAddOpaqueOptions(options, threads)
+        return self._made("LiteRtCreateCompiledModel", environment, model, options)
+
+    @property
+    def side(self) -> int:
+        """Width and height of the input in pixels; the input is square, RGB."""
+        return int(self._input.dimensions[1])
+
+    def run(self, pixels: bytes) -> float:
+        """The first output for the bytes of the input tensor."""
+        address = c_void_p()
+        given, found = self._buffers
+        self._lite.LiteRtLockTensorBuffer(given, byref(address), _WRITE)
+        ctypes.memmove(address, pixels, len(pixels))
+        self._lite.LiteRtUnlockTensorBuffer(given)
+        one = c_size_t(1)
+        self._lite.LiteRtRunCompiledModel(self._model, c_size_t(0), one, byref(given), one, byref(found))
+        self._lite.LiteRtLockTensorBuffer(found, byref(address), _READ)
+        value = float(ctypes.cast(address, POINTER(c_float))[0])
+        self._lite.LiteRtUnlockTensorBuffer(found)
+        return value
+
+
+_ZEROS = (c_size_t(0), c_size_t(0))

@@ -1,0 +1,35 @@
+"""The floors run the same network as our handler, with the same answer; otherwise they would not be floors."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import bare, events, processes
+from benchmarks.cold import EXAMPLE
+from benchmarks.environments import BenchmarkError
+from serve.model.classifier import Classifier
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
+def test_the_warm_floor_has_our_answer(model_path: Path, tmp_path: Path, image_format: str) -> None:
+    photo = events.photo(EXAMPLE, events.SMALL, image_format)
+    (tmp_path / "photo").write_bytes(photo)
+    event = {"path": str(tmp_path / "photo"), "format": image_format}
+    with processes.worker(
+        Path(sys.executable), bare.PROBES, "floor.handler", {"MODEL_PATH": str(model_path)}
+    ) as worker:
+        answer = worker.call(event, count=2)["answer"]
+    assert events.probability(answer) == Classifier(model_path).classify(photo).probability
+
+
+def test_the_cold_floor_answers(model_path: Path) -> None:
+    command = [sys.executable, str(bare.PROBES / "cold_floor.py")]
+    milliseconds, answer = bare.first_answer(command, {"MODEL_PATH": str(model_path)})
+    assert milliseconds > 0
+    assert 0 < float(answer) < 1
+
+
+def test_a_probe_without_an_answer_is_an_error() -> None:
+    with pytest.raises(BenchmarkError, match="ended without an answer"):
+        bare.first_answer([sys.executable, "-c", "print('nothing')"], {})
