@@ -1,7 +1,7 @@
-"""What each contender takes on disk, in megabytes and files by part, and what of ours the image carries.
+"""The size of each handler on disk, in megabytes and files by part; of ours also what the image carries.
 
-MB are 2**20 bytes, of the files' lengths, byte-code included. pip and setuptools, which a virtual environment begins
-with, are left out.
+MB are 2**20 bytes of the files' lengths, byte-code included. pip and setuptools, which every virtual environment has,
+do not count.
 """
 
 import re
@@ -11,6 +11,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import figures, plots
 from benchmarks.environments import OURS, ROOT, Contender, say
 
 MB: Final = 2**20
@@ -32,14 +33,14 @@ Files = dict[str, list[Path]]
 
 
 def run(contenders: list[Contender], rounds: int = 1) -> dict[str, Any]:  # noqa: ARG001  (as in every section)
-    """Count every contender's files, and those of ours that the image carries.
+    """Count every handler's files, and those of ours that the image carries.
 
     Args:
-        contenders: whose environments are there.
+        contenders: with their environments.
         rounds: has no effect: a count does not vary.
 
     Returns:
-        By contender: its title, "installed" and, for ours, "image", each with megabytes and files by part.
+        By handler: its title, "installed" and, for ours, "image", each with megabytes and files by part.
     """
     results = {}
     for contender in contenders:
@@ -59,7 +60,7 @@ def _of_contender(contender: Contender) -> dict[str, Any]:
 
 
 def part_of(entry: str) -> str:
-    """The part to which an entry of site-packages belongs, such as numpy, numpy.libs or numpy-2.4.6.dist-info."""
+    """The part to which an entry of site-packages belongs, for example numpy, numpy.libs or numpy-2.4.6.dist-info."""
     name = re.split(r"[.-]", entry, maxsplit=1)[0].lower()
     return _PART_OF.get(name, REST)
 
@@ -75,11 +76,11 @@ def installed_files(site_packages: Path) -> Files:
 
 
 def image_files(site_packages: Path, dockerfile: Path, *, client_in_base: bool) -> Files:
-    """What is left of an environment once the commands of the Dockerfile have removed what serving never imports.
+    """The files of an environment without those that the Dockerfile's commands remove.
 
     Args:
         site_packages: of the environment.
-        dockerfile: whose commands count.
+        dockerfile: with these commands.
         client_in_base: whether the base image brings AWS's runtime client, as the default one does.
     """
     gone = removed(site_packages, dockerfile.read_text(encoding="utf-8"))
@@ -93,10 +94,10 @@ def image_files(site_packages: Path, dockerfile: Path, *, client_in_base: bool) 
 
 
 def removed(folder: Path, dockerfile: str) -> set[Path]:
-    """What `rm -rf` and the loop over botocore's services take away, of a folder of packages.
+    """The files that `rm -rf` and the loop over botocore's services remove from a folder of packages.
 
     Raises:
-        ValueError: the Dockerfile has no such commands; they have been written in another way.
+        ValueError: the Dockerfile does not have these commands in a form that this function reads.
     """
     command = re.search(r"rm -rf ((?:[^;]|\\\n)+);", dockerfile)
     loop = re.search(r'for service in (\S+); do\s*\\\s*test "\$service" = (\S+) ', dockerfile)
@@ -110,7 +111,7 @@ def removed(folder: Path, dockerfile: str) -> set[Path]:
 
 
 def _client_entries(site_packages: Path) -> set[str]:
-    """The entries that AWS's runtime client and what only it requires have in site-packages."""
+    """The entries in site-packages of AWS's runtime client, and of the packages that only it requires."""
     names = ("awslambdaric", "simplejson", "snapshot-restore-py")
     return {
         file.parts[0]
@@ -122,7 +123,7 @@ def _client_entries(site_packages: Path) -> set[str]:
 
 
 def code_files(folder: Path) -> Iterator[Path]:
-    """The files that answer: of ours `lambda_function.py` and `serve`, of another contender all that it has."""
+    """The handler's code: of ours `lambda_function.py` and `serve`, of a baseline its folder."""
     if folder != ROOT:
         yield from _files_below(folder)
         return
@@ -147,13 +148,13 @@ def _count(paths: Iterable[Path]) -> dict[str, Any]:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """A table: a line for each contender and for what the image carries, a column for each part."""
+    """A table: a line for each handler and for what the image carries, a column for each part."""
     lines = ["| | MB | files | " + " | ".join(PARTS) + " |", "|---|" + "---:|" * (2 + len(PARTS))]
     for found in results.values():
         lines.append(_row(found["title"], found["installed"]))
         if "image" in found:
-            lines.append(_row(f"- of it in the image: {found['title']}", found["image"]))
-    note = "MB are 2<sup>20</sup> bytes. Of the image its base is not counted, nor AWS's runtime client in that."
+            lines.append(_row(f"- in the image: {found['title']}", found["image"]))
+    note = "MB are 2<sup>20</sup> bytes. The image is what it adds to its base, which has AWS's runtime client."
     return "\n".join([*lines, "", note])
 
 
@@ -163,18 +164,11 @@ def _row(title: str, found: dict[str, Any]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Bars of the installed megabytes by part; a PNG that reads on light and dark pages."""
-    from matplotlib.figure import Figure  # here, as a run without plots needs no matplotlib
-
-    from benchmarks import plots
-
-    bars = {found["title"]: found["installed"]["total_mb"] for found in results.values()}
-    bars |= {f"image: {found['title']}": found["image"]["total_mb"] for found in results.values() if "image" in found}
-    figure = Figure(figsize=(7, 0.45 * len(bars) + 1), layout="constrained")
-    axes = figure.subplots()
-    container = axes.barh(list(bars), list(bars.values()), color="#3b7dd8")
-    axes.bar_label(container, fmt="{:,.0f}", padding=3)
-    axes.set(xlabel="installed, MB")
-    axes.set_xlim(0, 1.2 * max(bars.values()))
-    axes.invert_yaxis()
-    plots.save(figure, path)
+    """The installed megabytes of every handler, and of ours what the image carries; a PNG."""
+    columns = {
+        title: {
+            found["title"]: figures.summary([found[part]["total_mb"]]) for found in results.values() if part in found
+        }
+        for title, part in (("installed, MB", "installed"), ("in the image, MB", "image"))
+    }
+    plots.panels({title: column for title, column in columns.items() if column}, path)

@@ -1,6 +1,6 @@
-"""What a million predictions cost on Lambda, from measured times and published prices.
+"""The cost of a million predictions on Lambda, from measured times and published prices.
 
-A cold start is billed too, its loading included: "Duration charges apply to code that runs in the handler of a function
+A cold start is billed, including its loading: "Duration charges apply to code that runs in the handler of a function
 as well as initialization code" (AWS Lambda Pricing, as archived on 2026-06-18).
 """
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import figures, plots
+
 # AWS Lambda Pricing, https://aws.amazon.com/lambda/pricing/, us-east-1, first tier, without the free tier. That page
-# draws its figures by script; these are as published descriptions of it gave them on the date below.
+# draws its figures by script; these are from published descriptions of it of the date below.
 PRICES_DATE: Final = "2026-05-11"
 USD_PER_GB_SECOND: Final = {"x86_64": 0.0000166667, "arm64": 0.0000133334}
 USD_PER_REQUEST: Final = 0.20 / 1_000_000
@@ -26,13 +28,13 @@ _MILLION: Final = 1_000_000
 
 @dataclass(frozen=True)
 class Times:
-    """What was measured of a contender on one whole core.
+    """The measured times of a handler on one whole core.
 
     Attributes:
         title: as in tables.
-        warm_ms: the handler's time, for one photo in the event.
+        warm_ms: the handler's time for one photo in the event.
         cold_ms: from the start of the process to the first answer, the handler's time included.
-        peak_memory_mb: of the process; 0: not measured.
+        peak_memory_mb: of the process; 0 if not measured.
     """
 
     title: str
@@ -42,12 +44,12 @@ class Times:
 
 
 def billed_ms(cpu_ms: float, memory_mb: int, wait_ms: float = 0.0) -> int:
-    """The duration that is billed: whole milliseconds, rounded up; the processor's part grows below one vCPU.
+    """The billed duration: whole milliseconds, rounded up. The processor's part grows below one vCPU.
 
-    More than one vCPU gives nothing to one thread.
+    More than one vCPU does not speed up one thread.
     """
     share = min(1.0, memory_mb / ONE_VCPU_MB)
-    # Rounded first, so that 15 ms that come out as 15.000000000000002 are not billed as 16.
+    # Rounded first, so that 15.000000000000002 ms are not billed as 16.
     return math.ceil(round(wait_ms + cpu_ms / share, 6))
 
 
@@ -61,10 +63,10 @@ def usd_per_million(
         memory_mb: the function's setting.
         architecture: "x86_64" or "arm64", for which the same times are assumed.
         cold_share: of the invocations that start an environment, 0 to 1.
-        wait_ms: for a server behind a URL; it does not depend on the processor.
+        wait_ms: for a server behind a URL; independent of the processor.
 
     Raises:
-        ValueError: the share is none.
+        ValueError: the share is not between 0 and 1.
     """
     if not 0 <= cold_share <= 1:
         raise ValueError(f"the share of cold starts is {cold_share}: it must be between 0 and 1")
@@ -78,7 +80,7 @@ def run(
     cold_shares: tuple[float, ...] = COLD_SHARES,
     memory_sizes_mb: tuple[int, ...] = MEMORY_SIZES_MB,
 ) -> dict[str, Any]:
-    """Compute every contender's cost at every size, on both architectures, for every share of cold starts."""
+    """The cost of every handler at every size, on both architectures, for every share of cold starts."""
     return {
         "prices": {
             "date": PRICES_DATE,
@@ -86,7 +88,7 @@ def run(
             "usd_per_gb_second": USD_PER_GB_SECOND,
             "usd_per_million_requests": USD_PER_REQUEST * _MILLION,
         },
-        "assumption": "arm64 was not measured: the times of x86_64 are assumed for it",
+        "assumption": "arm64 was not measured: its times are assumed to be those of x86_64",
         "contenders": {
             name: {"title": each.title, "costs": _costs(each, cold_shares, memory_sizes_mb)}
             for name, each in times.items()
@@ -110,7 +112,7 @@ def _costs(times: Times, cold_shares: tuple[float, ...], sizes_mb: tuple[int, ..
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """A table for each share of cold starts: contenders by memory size and architecture, in US dollars."""
+    """A table for each share of cold starts: handlers by memory size and architecture, in US dollars."""
     costs = [cost for each in results["contenders"].values() for cost in each["costs"]]
     tables = [_table(results["contenders"], share) for share in sorted({cost["cold_share"] for cost in costs})]
     prices = results["prices"]
@@ -118,8 +120,8 @@ def markdown(results: dict[str, Any]) -> str:
     note = (
         f"US dollars for a million predictions, Lambda alone, without the free tier. List prices of {prices['region']} "
         f"as quoted on {prices['date']}: {per_gb} a GB-second, ${prices['usd_per_million_requests']:.2f} a million "
-        f"requests. Below {ONE_VCPU_MB:,} MB, which give one vCPU, times grow in proportion; above, they stay. "
-        f"\\* {results['assumption'][0].upper()}{results['assumption'][1:]}. A dash: it takes more memory than that."
+        f"requests. {ONE_VCPU_MB:,} MB give one vCPU: below, times grow in proportion; above, they stay the same. "
+        f"\\* {results['assumption'][0].upper()}{results['assumption'][1:]}. A dash: it needs more memory."
     )
     return "\n\n".join([*tables, note])
 
@@ -146,18 +148,12 @@ def _cell(cost: dict[str, Any]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Cost over memory, a line for each contender (x86_64, the smallest share of cold starts); a PNG."""
-    from matplotlib.figure import Figure  # here, as a run without plots needs no matplotlib
-
-    from benchmarks import plots
-
-    figure = Figure(figsize=(7, 3.6), layout="constrained")
-    axes = figure.subplots()
+    """A panel for each memory size, a bar for each handler (x86_64, the smallest share of cold starts); a PNG."""
+    columns: dict[str, dict[str, Any]] = {}
     for each in results["contenders"].values():
         least = min(cost["cold_share"] for cost in each["costs"])
-        costs = [c for c in each["costs"] if c["cold_share"] == least and c["architecture"] == "x86_64" and c["fits"]]
-        axes.plot([c["memory_mb"] for c in costs], [c["usd_per_million"] for c in costs], "o-", label=each["title"])
-    axes.set(xlabel="memory, MB", ylabel="US dollars for a million")
-    axes.set_ylim(bottom=0)
-    axes.legend(fontsize="small")
-    plots.save(figure, path)
+        for one in each["costs"]:
+            if one["cold_share"] == least and one["architecture"] == "x86_64" and one["fits"]:
+                column = columns.setdefault(f"{one['memory_mb']:,} MB, $ a million", {})
+                column[each["title"]] = figures.summary([one["usd_per_million"]])
+    plots.panels(columns, path)

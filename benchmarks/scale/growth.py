@@ -1,6 +1,6 @@
-"""How ours grows: with a photo's pixels, with threads, with the records of an event, and with the number of requests.
+"""How our time and memory grow with a photo's pixels, threads, the records of an event, and the number of requests.
 
-Each size has a process of its own, so that its peak memory is of that size alone.
+Each size has a process of its own, so its peak memory is that of one size.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from PIL import Image
 
-from benchmarks import environments, events, figures, processes
+from benchmarks import environments, events, figures, plots, processes
 from benchmarks.environments import BenchmarkError, Contender
 from benchmarks.robustness import soak
 
-# The last is what MAX_IMAGE_PIXELS takes of a JPEG.
+# The last is the largest JPEG within MAX_IMAGE_PIXELS.
 MEGAPIXELS: Final = (0.2, 1.0, 3.0, 6.0, 12.0, 24.0, 50.0)
 THREADS: Final = (1, 2)
 BATCHES: Final = (1, 2, 5, 10, 20, 50)
@@ -29,10 +29,10 @@ MOST_REQUESTS: Final = 100_000
 SOURCE: Final = environments.ROOT / "examples" / "cat.jpg"
 
 _CALLS: Final = 5
-_MOST_ROUNDS: Final = 5  # so that all of it takes less than four minutes
+_MOST_ROUNDS: Final = 5  # so that the section takes less than four minutes
 _TILE: Final = (1000, 750)
 _SOAKED: Final = (96, 72)
-# As much as template.yaml allows, so that the bytes are not what stops the largest photo.
+# As many as template.yaml allows, so that the largest photo is not refused for its bytes.
 _ANY_BYTES: Final = {"MAX_IMAGE_BYTES": "50000000", "LOG_LEVEL": "CRITICAL"}
 
 
@@ -46,9 +46,9 @@ def run(
     """Measure ours.
 
     Args:
-        contenders: ours is among them.
-        rounds: of each size of a photo and of a batch; five at most.
-        most_requests: to stop the last part at.
+        contenders: ours is one of them.
+        rounds: how often each size is measured; five at most.
+        most_requests: at which the last part stops.
         megapixels: sizes of photos, 4:3, JPEG.
         batches: records in one event.
 
@@ -69,13 +69,13 @@ def run(
 
 
 def size_of(megapixels: float) -> tuple[int, int]:
-    """Width and height of a 4:3 photo, not more than so many pixels."""
+    """Width and height of a 4:3 photo of at most so many pixels."""
     height = int((megapixels * 1e6 * 3 / 4) ** 0.5)
     return int(megapixels * 1e6) // height, height
 
 
 def tiled(size: tuple[int, int]) -> bytes:
-    """A JPEG of any size, made of copies of one photo, so that every size has the same detail a pixel."""
+    """A JPEG of any size, tiled with one photo, so that every size has the same detail a pixel."""
     whole = Image.new("RGB", size)
     with Image.open(io.BytesIO(events.photo(SOURCE, _TILE))) as tile:
         for left in range(0, size[0], tile.width):
@@ -99,14 +99,14 @@ def _one_size(ours: Contender, photo: bytes, megapixels: float, threads: int, ro
     environ = {"NUM_THREADS": str(threads), **_ANY_BYTES}
     with processes.contender_worker(ours, environ) as worker:
         event = events.upload(photo)
-        events.probability(worker.call(event)["answer"])  # the first call is not warm; and it must be an answer
-        told = worker.call(event, count=rounds * _CALLS)
+        events.probability(worker.call(event)["answer"])  # not measured: the first call is not warm
+        seen = worker.call(event, count=rounds * _CALLS)
     return {
         "megapixels": megapixels,
         "photo_mb": round(len(photo) / 1e6, 3),
         "threads": threads,
-        "p50_ms": 1000 * statistics.median(told["seconds"]),
-        "peak_mb": told["peak_bytes"] / 2**20,
+        "p50_ms": 1000 * statistics.median(seen["seconds"]),
+        "peak_mb": seen["peak_bytes"] / 2**20,
     }
 
 
@@ -115,22 +115,25 @@ def _batches(ours: Contender, store: processes.S3, rounds: int, sizes: tuple[int
     found = []
     for size in sizes:
         environments.say(f"scale: {size} records in one event")
-        with processes.contender_worker(ours, store.environ, s3=True) as worker:
-            worker.call(events.s3_notification(store.put(photo)))
-            # New keys every time: a result that is there already is compared with the new one.
-            told = [worker.call(events.s3_notification(store.put(photo, size))) for _ in range(rounds)]
-        events_ms = [1000 * each["seconds"][0] for each in told]
-        event_ms = statistics.median(events_ms)
-        peak_mb = told[-1]["peak_bytes"] / 2**20
-        found.append({"records": size, "event_ms": event_ms, "photo_ms": event_ms / size, "peak_mb": peak_mb})
+        found.append(_one_batch(ours, store, rounds, photo, size))
     return found
 
 
+def _one_batch(ours: Contender, store: processes.S3, rounds: int, photo: bytes, size: int) -> dict[str, Any]:
+    with processes.contender_worker(ours, store.environ, s3=True) as worker:
+        worker.call(events.s3_notification(store.put(photo)))
+        # New keys every time: an existing result would be compared with the new one, which takes time.
+        seen = [worker.call(events.s3_notification(store.put(photo, size))) for _ in range(rounds)]
+    event_ms = statistics.median(1000 * each["seconds"][0] for each in seen)
+    peak_mb = seen[-1]["peak_bytes"] / 2**20
+    return {"records": size, "event_ms": event_ms, "photo_ms": event_ms / size, "peak_mb": peak_mb}
+
+
 def fit(batches: list[dict[str, Any]]) -> dict[str, float]:
-    """The time of an event as base + records x photo, by least squares; a base below nothing is nothing.
+    """The time of an event as base + records x photo, by least squares; a negative base becomes 0.
 
     Raises:
-        ValueError: there are not two sizes.
+        ValueError: there are fewer than two sizes.
     """
     if len(batches) < 2:
         raise ValueError("a line needs two sizes of batches")
@@ -153,19 +156,19 @@ def _requests(ours: Contender, most: int) -> list[dict[str, Any]]:
 
 
 def marks(most: int) -> list[int]:
-    """1, 10, 100 ... up to `most`, and that."""
+    """1, 10, 100 ... below `most`, and `most`."""
     return [10**power for power in range(len(str(most))) if 10**power < most] + [most]
 
 
 def in_one_process(most: int) -> list[dict[str, Any]]:
-    """Call the handler of this process so often with a small upload, and note what it holds at each mark.
+    """Call the handler of this process with a small upload, and note its time and memory at each mark.
 
     Raises:
         BenchmarkError: an answer differs from the first.
     """
     import lambda_function
 
-    event = soak.post(tiled(_SOAKED), "image/jpeg")
+    event = events.upload(tiled(_SOAKED))
     first = events.probability(lambda_function.handler(event, None))
     found, done = [], 0
     for mark in marks(most):
@@ -174,76 +177,71 @@ def in_one_process(most: int) -> list[dict[str, Any]]:
             answer = lambda_function.handler(event, None)
         seconds = time.perf_counter() - started
         if events.probability(answer) != first:
-            raise BenchmarkError(f"after {mark:,} requests the answer is {answer}, at first {first}")
-        usage = soak.Usage.now()
-        found.append(
-            {
-                "requests": mark,
-                "ms_per_thousand": 1e6 * seconds / (mark - done),
-                "memory_mb": usage.memory_mb * 1e6 / 2**20,
-                "descriptors": usage.descriptors,
-                "threads": usage.threads,
-            }
-        )
+            raise BenchmarkError(f"after {mark:,} requests the answer is {answer}; the first was {first}")
+        found.append({"requests": mark, "ms_per_thousand": 1e6 * seconds / (mark - done), **_usage()})
         done = mark
     return found
 
 
+def _usage() -> dict[str, float]:
+    usage = soak.Usage.now()
+    memory_mb = usage.memory_mb * 1e6 / 2**20
+    return {"memory_mb": memory_mb, "descriptors": usage.descriptors, "threads": usage.threads}
+
+
 def markdown(results: dict[str, Any]) -> str:
-    """Three tables: pixels and threads, records, requests."""
-    pixels = [
-        [f"{each['megapixels']:g}", f"{each['threads']}", f"{each['p50_ms']:.1f}", f"{each['peak_mb']:.0f}"]
-        for each in results["pixels"]
-    ]
-    batches = [
-        [f"{each['records']}", f"{each['event_ms']:.0f}", f"{each['photo_ms']:.1f}", f"{each['peak_mb']:.0f}"]
-        for each in results["batches"]
-    ]
-    requests = [
-        [
-            f"{each['requests']:,}",
-            f"{each['ms_per_thousand']:,.0f}",
-            f"{each['memory_mb']:.1f}",
-            f"{each['descriptors']}",
-        ]
-        for each in results["requests"]
-    ]
-    return "\n\n".join(
-        [
-            figures.table(["megapixels (JPEG)", "threads", "p50, ms", "peak memory, MB"], pixels),
-            figures.table(["photos in one S3 event", "event, ms", "a photo, ms", "peak memory, MB"], batches),
-            figures.table(["requests so far", "ms per thousand", "memory, MB", "open descriptors"], requests),
-            "MB are 2<sup>20</sup> bytes. S3 is a stand-in on loopback, whose own time is in the figures.",
-        ]
+    """Three tables: by pixels and threads, by records, by requests."""
+    tables = (
+        (_PIXELS, results["pixels"]),
+        (_RECORDS, results["batches"]),
+        (_REQUESTS, results["requests"]),
     )
+    note = "MB are 2<sup>20</sup> bytes. S3 is a stand-in on loopback, whose own time is in the figures."
+    return "\n\n".join([*(_table(columns, rows) for columns, rows in tables), note])
+
+
+_PIXELS: Final = {
+    "megapixels (JPEG)": "{megapixels:g}", "threads": "{threads}", "p50, ms": "{p50_ms:.1f}",
+    "peak memory, MB": "{peak_mb:.0f}",
+}  # fmt: skip
+_RECORDS: Final = {
+    "photos in one S3 event": "{records}", "event, ms": "{event_ms:.0f}", "a photo, ms": "{photo_ms:.1f}",
+    "peak memory, MB": "{peak_mb:.0f}",
+}  # fmt: skip
+_REQUESTS: Final = {
+    "requests so far": "{requests:,}", "ms per thousand": "{ms_per_thousand:,.0f}", "memory, MB": "{memory_mb:.1f}",
+    "open descriptors": "{descriptors}",
+}  # fmt: skip
+
+
+def _table(columns: dict[str, str], rows: list[dict[str, Any]]) -> str:
+    return figures.table(list(columns), [[cell.format(**row) for cell in columns.values()] for row in rows])
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """Time over pixels, time of a photo over the records of an event, memory over requests; a PNG."""
-    from matplotlib.figure import Figure  # here, as a run without plots needs no matplotlib
+    one, two = ([each for each in results["pixels"] if each["threads"] == threads] for threads in THREADS)
+    with plots.drawn(path, 3, (9, 3)) as (left, middle, right):
+        left.plot(*_columns(one, "megapixels", "p50_ms"), "o-", color=plots.OURS, markersize=4, label="1 thread")
+        # Hollow and without a line, so that equal times stay visible.
+        left.plot(*_columns(two, "megapixels", "p50_ms"), "ks", fillstyle="none", markersize=9, label="2 threads")
+        left.legend()
+        left.set(xlabel="megapixels", ylabel="warm answer, ms")
+        left.margins(x=0.1)
+        middle.plot(*_columns(results["batches"], "records", "photo_ms"), "o-", color=plots.OURS)
+        middle.set(xlabel="photos in one S3 event", ylabel="a photo, ms", xscale="log")
+        right.plot(*_columns(results["requests"], "requests", "memory_mb"), "o-", color=plots.OURS)
+        right.set(xlabel="requests", ylabel="memory, MB", xscale="log")
+        for axes in (left, middle, right):
+            axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
 
-    from benchmarks import plots
 
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    (left, middle, right) = figure.subplots(1, 3)
-    for threads in THREADS:
-        chosen = [each for each in results["pixels"] if each["threads"] == threads]
-        label = f"NUM_THREADS={threads}"
-        left.plot([each["megapixels"] for each in chosen], [each["p50_ms"] for each in chosen], "o-", label=label)
-    left.legend(fontsize="small")
-    left.set(xlabel="megapixels", ylabel="warm answer, ms")
-    batches, requests = results["batches"], results["requests"]
-    middle.plot([each["records"] for each in batches], [each["photo_ms"] for each in batches], "o-")
-    middle.set(xlabel="photos in one S3 event", ylabel="a photo, ms", xscale="log")
-    right.plot([each["requests"] for each in requests], [each["memory_mb"] for each in requests], "o-")
-    right.set(xlabel="requests", ylabel="memory, MB", xscale="log")
-    for axes in (left, middle, right):
-        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
-    plots.save(figure, path)
+def _columns(rows: list[dict[str, Any]], *names: str) -> list[list[float]]:
+    return [[row[name] for row in rows] for name in names]
 
 
 def main() -> None:
-    """Print, as JSON, what this process holds after 1, 10, 100 ... requests."""
+    """Print the time and memory after 1, 10, 100 ... requests, as JSON."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scale.growth", description="Many requests in one process."
     )
@@ -251,7 +249,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.requests < 1:
         parser.error("--requests takes a whole number of at least 1")
-    # The log is written, as on Lambda, but nobody reads it here.
+    # The log is written, as on Lambda, and thrown away.
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
         found = in_one_process(arguments.requests)
     json.dump(found, sys.stdout)

@@ -1,7 +1,7 @@
-"""What happens at a thousand times the load, simulated from measured times, and what the settings should be.
+"""A thousand times the load, simulated from measured times, and the settings that it needs.
 
-The API gets photos by URL, one request at a time; the uploads go through the queue. Each load is played with the
-template's settings and with settings that would do. What AWS itself adds to a cold start is not in it: it cannot be
+The API gets photos by URL, one request at a time. The uploads go through the queue. Each load is simulated with the
+template's settings and with recommended ones. AWS's own share of a cold start is left out, because it cannot be
 measured here.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import plots
 from benchmarks import template as templates
 from benchmarks.environments import say
 from benchmarks.scale.cost import USD_PER_GB_SECOND, USD_PER_REQUEST
@@ -22,10 +23,10 @@ from benchmarks.template import Settings
 BASE_PER_S: Final = 1.0
 MULTIPLES: Final = (1, 10, 100, 1000)
 SECONDS: Final = 600.0
-# Assumed, as no server of the internet can be measured here: a fetch, and a read and a write of S3.
+# Assumed, because no server of the internet can be measured here: a fetch, and a read and a write of S3.
 FETCH_MS: Final = (200.0, 600.0)  # median, p99
 STORAGE_MS: Final = 60.0
-FAILURE_SHARE: Final = 0.001  # of deliveries, so that retries are in it
+FAILURE_SHARE: Final = 0.001  # of deliveries, so that there are retries
 SIDE_BY_SIDE: Final = 8  # photos of a batch: serve.s3.objects
 HEADROOM: Final = 1.25
 AGE_TARGET_S: Final = 60.0
@@ -36,7 +37,7 @@ _SEED: Final = 7
 
 @dataclass(frozen=True)
 class Measured:
-    """Times of ours, in ms: a warm answer, what a cold start adds, and a batch of n photos: base + n x photo."""
+    """Our times, in ms: a warm answer, what a cold start adds to it, and a batch of n photos: base + n x photo."""
 
     warm_ms: float
     init_ms: float
@@ -62,7 +63,7 @@ PATTERNS: Final = ("steady", "daily", "bursts")
 
 
 def _chance(seed: int) -> random.Random:
-    return random.Random(seed)  # noqa: S311  (to be played again)
+    return random.Random(seed)  # noqa: S311  (the same figures in every run)
 
 
 def _arrivals(name: str, mean: float, seconds: float) -> Iterator[float]:
@@ -71,7 +72,7 @@ def _arrivals(name: str, mean: float, seconds: float) -> Iterator[float]:
 
 
 def _api(measured: Measured, settings: Settings | None, name: str, mean: float, seconds: float) -> Outcome:
-    """The API under a load; no settings: without any limit but Lambda's own."""
+    """The API under a load. Without settings, Lambda's own limits are the only ones."""
     wait = around(*(ms / 1000 for ms in FETCH_MS))
     concurrency = settings.api_concurrency if settings else math.inf
     function = Function(lambda chance: wait(chance) + measured.warm_ms / 1000, measured.init_ms / 1000, concurrency)
@@ -99,7 +100,7 @@ def _uploads(measured: Measured, settings: Settings, name: str, mean: float, sec
 
 
 def recommended(measured: Measured, settings: Settings, mean: float, seconds: float = SECONDS) -> Settings:
-    """Settings that take this load in every pattern: what it needs without limits, and a quarter more."""
+    """Settings for this load in every pattern: what it uses without limits, plus a quarter."""
     peak_rate = max(pattern(name, mean, seconds)[1] for name in PATTERNS)
     api = max(_api(measured, None, name, mean, seconds).peak_concurrency for name in PATTERNS)
     rate = max(settings.throttle_rate, math.ceil(HEADROOM * peak_rate))
@@ -113,7 +114,7 @@ def recommended(measured: Measured, settings: Settings, mean: float, seconds: fl
 
 
 def _uploads_concurrency(measured: Measured, settings: Settings, mean: float, seconds: float) -> int:
-    """The template's own, doubled until photos are done within a minute (p99), in every pattern; at most 1,000."""
+    """The template's, doubled until photos are done within a minute (p99) in every pattern; at most 1,000."""
     wanted = settings.uploads_concurrency
     while wanted < 1000:
         tried = replace(settings, uploads_concurrency=wanted)
@@ -143,7 +144,7 @@ def _figures(outcome: Outcome, memory_mb: int) -> dict[str, Any]:
 
 
 def run(times: Measured, seconds: float = SECONDS, multiples: tuple[int, ...] = MULTIPLES) -> dict[str, Any]:
-    """Play every load, on the API and on the queue, with the template's settings and with those recommended for it."""
+    """Simulate every load on the API and on the queue, with the template's settings and with recommended ones."""
     template = templates.settings()
     loads = []
     for multiple in multiples:
@@ -189,12 +190,12 @@ _UPLOADS_COLUMNS: Final = {
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Two tables, of the API and of the queue, and what the settings should be at each load."""
+    """A table of the API, one of the queue, and one of the settings for each load."""
     note = (
-        f"Simulated: {results['seconds']:,.0f} s of each, 1x being {results['base_per_s']:g} a second; assumed: "
-        f"{FETCH_MS[0]:.0f} ms for a fetch (p99 {FETCH_MS[1]:.0f} ms), {STORAGE_MS:.0f} ms for S3, "
-        f"{FAILURE_SHARE:.1%} of deliveries failing, environments kept for 300 s. What AWS adds to a cold start is not "
-        "in it. Costs are Lambda's alone. Where no settings are recommended, the template's do."
+        f"A simulation of {results['seconds']:,.0f} s of each load; 1x is {results['base_per_s']:g} a second. It "
+        f"assumes {FETCH_MS[0]:.0f} ms for a fetch (p99 {FETCH_MS[1]:.0f} ms), {STORAGE_MS:.0f} ms for S3, "
+        f"{FAILURE_SHARE:.1%} failed deliveries, and environments that AWS keeps for 300 s. AWS's own share of a cold "
+        "start is left out. Costs are Lambda's alone. A load without recommended settings needs only the template's."
     )
     tables = (
         "**API**, photos by URL:",
@@ -229,23 +230,23 @@ def _settings_table(loads: list[dict[str, Any]]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Environments, refused share and age in the queue over the load, in bursts: the template's settings and better."""
-    from matplotlib.figure import Figure  # here, as a run without plots needs no matplotlib
-
-    from benchmarks import plots
-
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    panels = figure.subplots(1, 3)
-    for title, style in (("template", "o-"), ("recommended", "s--")):
-        loads = [each for each in results["loads"] if each["settings"] == title and each["pattern"] == "bursts"]
-        multiples = [load["multiple"] for load in loads]
-        panels[0].plot(multiples, [load["api"]["peak_concurrency"] for load in loads], style, label=title)
-        panels[1].plot(multiples, [100 * load["api"]["throttled_share"] for load in loads], style, label=title)
-        panels[2].plot(multiples, [load["uploads"]["p99_ms"] / 1000 for load in loads], style, label=title)
-    for axes, label in zip(
-        panels, ("API: environments at once", "API: refused, %", "uploads: age p99, s"), strict=True
-    ):
-        axes.set(xscale="log", xlabel="times the base load", ylabel=label)
-        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
-    panels[0].legend(fontsize="small")
-    plots.save(figure, path)
+    """Environments, refused share and age in the queue for bursts, with both kinds of settings; a PNG."""
+    bursts = [each for each in results["loads"] if each["pattern"] == "bursts"]
+    by_load: dict[int, dict[str, Any]] = {}
+    for each in bursts:
+        by_load.setdefault(each["multiple"], {})[each["settings"]] = each
+    panels: tuple[tuple[str, Callable[[dict[str, Any]], float]], ...] = (
+        ("API: environments at once", lambda load: load["api"]["peak_concurrency"]),
+        ("API: refused, %", lambda load: 100 * load["api"]["throttled_share"]),
+        ("uploads: age p99, s", lambda load: load["uploads"]["p99_ms"] / 1000),
+    )
+    with plots.drawn(path, len(panels), (10, 3)) as every:
+        for axes, (title, value) in zip(every, panels, strict=True):
+            rows = {
+                # Where the template's settings are enough, they are the recommended ones.
+                settings: [value(found.get(settings, found["template"])) for found in by_load.values()]
+                for settings in ("template", "recommended")
+            }
+            plots.grouped(axes, [f"{multiple:,}x" for multiple in by_load], rows, (plots.BASELINE, plots.OURS))
+            axes.set_title(title)
+        every[0].legend(title="settings")

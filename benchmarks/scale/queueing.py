@@ -1,11 +1,11 @@
-"""A queue before a Lambda function, simulated: batches, retries and dead letters as SQS and Lambda have them.
+"""A simulated queue before a Lambda function: batches, retries and dead letters as in SQS and Lambda.
 
-Rules and their sources, both of the AWS Lambda Developer Guide:
+The rules, both from the AWS Lambda Developer Guide:
 
 - "Configuring scaling behavior for SQS event source mappings": five batches at a time at first, up to 300 more a minute
   while messages wait, never more than the maximum concurrency.
-- "Using Lambda with Amazon SQS": a batch is sent when it is full or its window has passed; a message that fails comes
-  back after the visibility time-out, and goes to the dead-letter queue once it has been received so many times.
+- "Using Lambda with Amazon SQS": a batch is sent when it is full or its window has passed; a failed message
+  comes back after the visibility time-out, and after so many receives goes to the dead-letter queue.
 """
 
 import heapq
@@ -21,17 +21,17 @@ from benchmarks.scale.simulation import Environments, Function, Outcome, Service
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue and what reads it.
+    """A queue and its reader.
 
     Attributes:
-        batch_size: messages of one invocation, at most.
-        window_s: how long a batch that is not full waits for more.
-        visibility_s: after which a message that failed comes back.
-        receives: after this many, a message that failed goes to the dead-letter queue.
-        failure_share: of the deliveries that fail.
+        batch_size: most messages of one invocation.
+        window_s: how long an incomplete batch waits.
+        visibility_s: after which a failed message comes back.
+        receives: after this many, a failed message goes to the dead-letter queue.
+        failure_share: share of deliveries that fail.
         first_batches: at a time, at first.
-        batches_per_s: more of them, while messages wait.
-        most_batches: at a time, at most: the maximum concurrency.
+        batches_per_s: added while messages wait.
+        most_batches: at a time: the maximum concurrency.
     """
 
     batch_size: int = 10
@@ -45,9 +45,9 @@ class Queue:
 
 
 class QueueRun:
-    """One run of a queue before a function; `run` gives what came of it.
+    """One run of a queue before a function.
 
-    The time of a batch is drawn by its size: `service(photos)` gives what draws it.
+    `service(photos)` draws the time of a batch of that size.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class QueueRun:
         self._outcome = Outcome()
 
     def run(self, arrivals: Iterable[float]) -> Outcome:
-        """Let messages arrive at these times, in order, until all are done or dead."""
+        """Let messages arrive at these times, in order, until all are done or in the dead-letter queue."""
         coming = iter(arrivals)
         following = next(coming, None)
         while following is not None or self._events:
@@ -91,7 +91,7 @@ class QueueRun:
     def _dispatch(self, now: float) -> None:
         while self._ready(now) and self._environments.busy < self._limit(now):
             cold = self._environments.acquire(now)
-            if cold is None:  # a throttled batch is tried again
+            if cold is None:  # a throttled batch is retried
                 break
             self._invoke(now, cold=cold)
         self._note_whether_behind(now)
@@ -113,7 +113,7 @@ class QueueRun:
             self._look_again(now)
 
     def _look_again(self, now: float) -> None:
-        """While it is behind, the number of batches grows without anything else happening."""
+        """The number of batches grows while messages wait, without any other event."""
         grows = 0 < self._queue.batches_per_s < math.inf and self._limit(now) < self._queue.most_batches
         if self._behind_since is not None and grows and not self._growth_due:
             self._growth_due = True

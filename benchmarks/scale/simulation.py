@@ -1,12 +1,12 @@
-"""A simulation of Lambda under load: environments that start cold and are kept, a limit, and a queue before them.
+"""A simulation of Lambda under load: environments that start cold and stay, their limit, and a queue before them.
 
-Discrete events, no clock of the machine, one random generator: the same seed gives the same figures. Times are in
-seconds. Rules and their sources, all of the AWS Lambda Developer Guide:
+It has discrete events, no clock and one random generator, so the same seed gives the same figures. Times are in
+seconds. The rule, from the AWS Lambda Developer Guide:
 
 - "Lambda scaling behavior": a function gets at most 1,000 more environments every 10 seconds, refilled continuously,
-  not saved up beyond 1,000; what comes faster, or above its concurrency, fails with 429.
+  and never more than 1,000 at once. Requests beyond that, or beyond its concurrency, fail with 429.
 
-How long an idle environment is kept AWS does not say; it is a parameter.
+AWS does not say how long it keeps an idle environment, so that is a parameter.
 """
 
 import heapq
@@ -27,10 +27,10 @@ class Function:
     """A Lambda function.
 
     Attributes:
-        warm: draws how long an invocation takes in an environment that is there.
-        init_s: what starting an environment adds.
+        warm: draws the time of an invocation in a warm environment.
+        init_s: added by a cold start.
         concurrency: environments at most.
-        keep_alive_s: how long an idle environment is kept.
+        keep_alive_s: how long an idle environment stays.
         scaling_burst: environments that may start at once.
         scaling_per_s: further ones, a second.
     """
@@ -56,7 +56,7 @@ class Bucket:
         self.level = self.burst
 
     def take(self, now: float) -> bool:
-        """Take one, if there is one."""
+        """Take a token; False if the bucket is empty."""
         if math.isinf(self.rate):
             return True
         self.level = min(self.burst, self.level + (now - self.at) * self.rate)
@@ -68,7 +68,7 @@ class Bucket:
 
 
 class Environments:
-    """The environments of one function: which are busy, which are idle and for how long."""
+    """The environments of one function: how many are busy, and since when the others are idle."""
 
     def __init__(self, function: Function) -> None:
         self._function = function
@@ -78,7 +78,7 @@ class Environments:
         self.peak = 0
 
     def acquire(self, now: float) -> bool | None:
-        """Whether the environment that takes an invocation now starts cold; None if there is none to take it."""
+        """Give an invocation an environment: True if it starts cold, False if it is warm, None if there is no room."""
         while self._idle and now - self._idle[0] > self._function.keep_alive_s:
             self._idle.popleft()
         if self.busy >= self._function.concurrency or not (self._idle or self._starts.take(now)):
@@ -91,14 +91,14 @@ class Environments:
         return cold
 
     def release(self, now: float) -> None:
-        """An invocation is over: its environment waits for the next."""
+        """An invocation ends, and its environment waits for the next."""
         self.busy -= 1
         self._idle.append(now)
 
 
 @dataclass
 class Outcome:
-    """What came of a load. Latency is of what was answered, from its arrival to the end, in seconds."""
+    """The result of a load. Latency is from a request's arrival to its answer, in seconds."""
 
     arrived: int = 0
     throttled: int = 0
@@ -112,13 +112,13 @@ class Outcome:
     peak_waiting: int = 0
 
     def note_invocation(self, took_s: float, *, cold: bool) -> None:
-        """One more has been started, and takes so long."""
+        """Count an invocation that takes so long."""
         self.invocations += 1
         self.cold += cold
         self.busy_s += took_s
 
     def quantile_s(self, share: float) -> float:
-        """The latency that this share does not exceed (nearest rank); 0 if nothing was answered."""
+        """The latency that this share does not exceed (nearest rank); 0 without an answer."""
         ordered = sorted(self.latencies_s)
         return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
@@ -131,7 +131,7 @@ class Outcome:
 def requests(
     arrivals: Iterable[float], function: Function, chance: random.Random, gate: Bucket | None = None
 ) -> Outcome:
-    """Requests that wait for their answer: one that finds no environment, or no token at the gate, is refused (429)."""
+    """Requests that wait for their answer. Without an environment, or a token at the gate, one is refused (429)."""
     environments, outcome, ends = Environments(function), Outcome(), list[float]()
     for now in arrivals:
         while ends and ends[0] <= now:
@@ -151,7 +151,7 @@ def requests(
 
 
 def poisson(rate: Callable[[float], float], most: float, seconds: float, chance: random.Random) -> Iterator[float]:
-    """Arrival times of a Poisson process whose rate a second varies, by thinning one of the highest rate.
+    """Arrival times of a Poisson process with a varying rate a second, by thinning one of the highest rate.
 
     Lewis and Shedler, "Simulation of nonhomogeneous Poisson processes by thinning", 1979.
 
@@ -172,9 +172,9 @@ def around(median_s: float, p99_s: float) -> Service:
     """Times that vary like measured ones: log-normal, with this median and this 99th percentile.
 
     Raises:
-        ValueError: the percentile is below the median, or the median is no time.
+        ValueError: the percentile is below the median, or the median is not above 0.
     """
     if not 0 < median_s <= p99_s:
-        raise ValueError(f"takes 0 < median <= p99, not a median of {median_s} s and a p99 of {p99_s} s")
+        raise ValueError(f"the median is {median_s} s and the p99 {p99_s} s: needs 0 < median <= p99")
     sigma = math.log(p99_s / median_s) / 2.3263478740408408  # the normal distribution's 99th percentile
     return lambda chance: chance.lognormvariate(math.log(median_s), sigma)
