@@ -1,1 +1,1 @@
-"""What the project claims of speed, memory and safety, as commands that measure it."""
+"""Commands that measure what the project claims of its speed, memory and safety."""

@@ -1,11 +1,12 @@
-"""The same trained network in the format that each contender reads, made on first use into .cache/benchmarks.
+"""The same trained network in the format of each baseline, made on first use in .cache/benchmarks.
 
 The shipped .tflite files are used as they are. The others come from `models/cats_dogs.keras` as the shipped int8 file
-does: with its temperature folded in, and looking at the mirror image if it looks. So all of them answer alike.
+does: with its temperature folded in, and with test-time augmentation (the mirror image) if it has it. So their answers
+agree.
 
     python -m benchmarks.derive --temperature T --mirror NETWORK FOLDER KIND...
 
-does the work in a process of its own: TensorFlow is not to sit beside what is measured.
+does the work in a process of its own, so TensorFlow is gone from memory when the measuring starts.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def derived(root: Path, kinds: Iterable[str]) -> dict[str, Path]:
     """The model file of each kind: "int8", "float16", "float32", "onnx" or "keras".
 
     Raises:
-        BenchmarkError: there is nothing to make them from, or it fails.
+        BenchmarkError: a file that they are made from is missing, or making them fails.
     """
     wanted = set(kinds)
     network, shipped = root / NETWORK, root / SHIPPED["int8"]
@@ -66,9 +67,9 @@ def _float32(network: Any, path: Path) -> None:
 def _onnx(network: Any, path: Path) -> None:
     import numpy as np
 
-    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras exports nothing that has not been called
+    network(np.zeros((1, *network.input_shape[1:]), np.float32))  # Keras cannot export a network that was never called
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names of old, on behalf of tf2onnx
+        warnings.simplefilter("ignore", FutureWarning)  # Keras uses old names of NumPy, on behalf of tf2onnx
         network.export(path, format="onnx", verbose=False)
 
 
@@ -97,11 +98,11 @@ def main(argv: list[str]) -> None:
     for kind in args.kinds:
         model = keras.models.load_model(args.network)
         calibrate.fold(model, args.temperature)
-        # All but Keras's take -1..1, as keras-image-helper's "xception" gives: the network behind its own scaling.
+        # All but Keras's take -1..1, the output of keras-image-helper's "xception": they start behind the rescaling.
         start = model.inputs[0] if kind == "keras" else model.get_layer("rescaling").output
         seen = models.mirrored(model, start) if args.mirror else keras.Model(start, model.outputs[0], name=model.name)
         path = args.folder / DERIVED[kind]
-        # Beside its place: one rename puts it there. Keras looks at the name's end.
+        # Written under another name, then renamed: no run finds half a file. Keras reads the format off the name's end.
         candidate = path.with_name(f"{os.getpid()}.{path.name}")
         _WRITERS[kind](seen, candidate)
         candidate.replace(path)

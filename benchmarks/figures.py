@@ -1,4 +1,4 @@
-"""Medians and ranges. Times of this or that run mean little, so two contenders are compared within each round."""
+"""Medians and ranges. Absolute times vary from run to run, so two handlers are compared within each round."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,14 +6,14 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Samples = Sequence[float | None]
-"""A value a round; None where a contender sat out."""
+"""A value a round; None where a handler sat out."""
 
 
 def summary(samples: Samples) -> dict[str, Any]:
-    """Median, least, most and number of the values.
+    """Median, minimum, maximum and number of the values.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there is no value.
     """
     values = present(samples)
     if not values:
@@ -28,30 +28,30 @@ def ratios(above: Samples, below: Samples) -> dict[str, Any]:
 
 
 def turns(items: Sequence[Item], number: int) -> list[Item]:
-    """The items in the order of round `number`: each round begins with another one, so that the place tells nothing."""
+    """The items in the order of round `number`: each round begins with another one, so no item always goes first."""
     start = number % len(items)
     return [*items[start:], *items[:start]]
 
 
 def present(samples: Samples) -> list[float]:
-    """The values that are there."""
+    """The values without the gaps."""
     return [value for value in samples if value is not None]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least `percent` of 100 of the values do not exceed (nearest rank)."""
+    """The smallest value that at least `percent` percent of the values do not exceed (nearest rank)."""
     ordered = sorted(values)
     rank = -(-len(ordered) * percent // 100)
     return ordered[max(0, int(rank) - 1)]
 
 
 def spread(found: dict[str, Any], digits: int = 0, unit: str = "") -> str:
-    """A summary as text: median (least to most)."""
+    """A summary as text: median (minimum to maximum)."""
     return f"{found['median']:,.{digits}f}{unit} ({found['min']:,.{digits}f} to {found['max']:,.{digits}f})"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, text_last: bool = False) -> str:
-    """A Markdown table: the first column is text, and the last one if `text_last`; the others are figures."""
+    """A Markdown table. The first column is text, the last one too if `text_last`; the others are figures."""
     aligned = "---:|" * (len(columns) - 1 - text_last) + "---|" * text_last
     head = [f"| {' | '.join(columns)} |", f"|---|{aligned}"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])

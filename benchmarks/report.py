@@ -1,6 +1,6 @@
-"""python -m benchmarks.report: tables and plots anew from a run's results, so that no figure is typed.
+"""python -m benchmarks.report: write the tables and plots of a run's results, so that no figure is typed by hand.
 
-benchmarks/README.md gets everything; README.md, between its two marks, what matters most.
+benchmarks/README.md gets all of them. README.md gets the most important ones, between its two marks.
 """
 
 import argparse
@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from benchmarks import cold, figures, plots, size, targets, warm
+from benchmarks import cold, figures, machine, plots, size, targets, warm
+from benchmarks.bare import FLOOR
 from benchmarks.environments import ROOT
 from benchmarks.scale import cost, growth, load
-from benchmarks.warm import FLOOR
 from evaluate import marks
 
 BEGIN: Final = "<!-- benchmarks: written by `python -m benchmarks` -->"
@@ -30,26 +30,29 @@ SECTIONS: Final[dict[str, tuple[str, ModuleType]]] = {
 }
 
 _METHOD: Final = """\
-`make benchmarks` repeats all of this on your machine; `python -m benchmarks.report` writes these pages and plots anew
-from `results.json`.
+`make benchmarks` repeats this on your machine. `python -m benchmarks.report` rewrites these pages and plots from
+`results.json`.
 
-Each contender has a virtual environment of its own, made from hashed locks in [`requirements/`](requirements) (ours:
-from the project's own), and answers with the same trained network, `models/cats_dogs.keras`; the run stops if they do
-not answer alike. Their code is in [`contenders/`](contenders), written as public tutorials write it. They take turns
-within every round, all in one run. A cell is the median (least to most) of the rounds; a ratio is taken within each
-round. Times vary by a third from run to run and from machine to machine: the ratios are what means something.
+Each baseline has a virtual environment of its own, made from hashed locks in [`requirements/`](requirements); our
+handler's is made from the project's locks. All of them run the same trained network, `models/cats_dogs.keras`, and the
+run stops if their answers differ. The baselines are written as public tutorials write them: see
+[`contenders/`](contenders). All take turns within every round of one run. A cell is the median (minimum to maximum) of
+the rounds. A ratio is taken within each round. Compare ratios; absolute times depend on the machine.
 
-- Cold: Lambda functions run under AWS's runtime interface emulator and runtime client, without a container. The clock
-  starts when the event is sent, which is when the emulator starts the client. Keras's starts with uvicorn's process.
+- Cold: Lambda functions run under AWS's runtime interface emulator and runtime client, without a container. The
+  emulator starts the client when the event arrives, and so does the clock. Keras's clock starts with uvicorn's process.
   Photos come from an HTTP server and from a stand-in for S3 (moto), on loopback.
-- Warm: the handler is called in a loop in a process of its own, with the photo in an HTTP API's event (base64).
-- The floor: NumPy, Pillow and LiteRT in a bare process, with the same decode and resize, and nothing around it.
+- Read from disk: the bytes that the process has read from disk at its first answer (`read_bytes` of proc(5)), with the
+  page cache dropped before its start.
+- Warm: the handler is called in a loop in a process of its own. The photo is in an HTTP API's event (base64).
+- The floor is a bare process with Pillow and LiteRT's C library. Cold, it imports Pillow, loads the library and the
+  file, and runs once on ready bytes. Warm, it decodes, resizes and runs the same photo by the same steps.
 - The photo is [`examples/cat.jpg`](../examples), resized, with the grain of a camera: {photo_bytes}.
 """
 
 
 def with_summary(text: str, results: dict[str, Any]) -> str:
-    """README.md with what matters most between its marks.
+    """README.md with the most important figures between its marks.
 
     Raises:
         ValueError: a mark is missing.
@@ -66,31 +69,35 @@ def page(results: dict[str, Any]) -> str:
         _about(results),
         _METHOD.format(photo_bytes=sizes or "not measured warm in this run").rstrip(),
     ]
-    parts += ["## What is promised, and what holds", targets.table(results)]
+    parts += ["## Targets", targets.table(results)]
     for name, (title, module) in SECTIONS.items():
         if name in results:
-            parts += [f"## {title}", module.markdown(results[name]), f"![{title}](plots/{name}.png)"]
+            parts += [f"## {title}", _where(results), module.markdown(results[name])]
+            parts.append(f"![{title}](plots/{name}.png)")
     return "\n\n".join([*parts, "## Versions", _versions(results["about"])]) + "\n"
 
 
 def summary(results: dict[str, Any]) -> str:
-    """What README.md says of the run."""
+    """The part of README.md about the run."""
     parts = [_about(results)]
     if overview(results):
         parts += [_overview_table(results), "![Cold start, warm answers and memory](benchmarks/plots/overview.png)"]
-    parts += ["What is promised, and what holds:", targets.table(results)]
-    return "\n\n".join([*parts, "All of it, and how it is measured: [`benchmarks/`](benchmarks/README.md)."])
+    parts += ["Targets, and whether they hold:", targets.table(results)]
+    return "\n\n".join([*parts, "All figures, and how they are measured: [`benchmarks/`](benchmarks/README.md)."])
 
 
 def _about(results: dict[str, Any]) -> str:
     about = results["about"]
-    busy = (
-        f" The machine was busy with something else: its load was {about['load']:.1f}." if about["load"] > 0.5 else ""
-    )
+    busy = about["busy_cores"]
+    warning = f" **The machine was busy: other programs used {busy:.2f} cores.**" if busy > machine.QUIET_CORES else ""
     return (
-        f"Measured on {about['date']} with {about['rounds']} rounds, on {about['machine']}, {about['python']}, model "
-        f"{about['model_version']}.{busy}"
+        f"Measured on {about['date']} with {about['rounds']} rounds, on {machine.title(about['machine'])}, "
+        f"{about['machine']['system']}, {about['python']}, model {about['model_version']}.{warning}"
     )
+
+
+def _where(results: dict[str, Any]) -> str:
+    return f"On {machine.title(results['about']['machine'])}:"
 
 
 def _versions(about: dict[str, Any]) -> str:
@@ -102,7 +109,7 @@ def _versions(about: dict[str, Any]) -> str:
 
 
 def overview(results: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Summaries by contender's title, by what is measured: as far as the run measured it."""
+    """Summaries by handler's title, by what the run measured."""
     columns: dict[str, dict[str, dict[str, Any]]] = {}
     if "cold" in results:
         titles, url = results["cold"]["titles"], results["cold"]["warm_cache"]["url"]
@@ -154,31 +161,44 @@ def write(results: dict[str, Any], readme: Path, folder: Path) -> None:
         plots.panels(overview(results), folder / "plots" / "overview.png")
 
 
+def pages_parser() -> argparse.ArgumentParser:
+    """The flags that name files: those of `python -m benchmarks`, too."""
+    p = argparse.ArgumentParser(add_help=False)
+    for flag, path, text in (
+        ("--results", RESULTS.relative_to(ROOT), "the file with the results"),
+        ("--readme", Path("README.md"), "the page whose marked part is replaced"),
+        ("--folder", Path("benchmarks"), "the folder of the full page and the plots"),
+    ):
+        p.add_argument(flag, type=Path, default=path, help=f"{text} (default: %(default)s)")
+    return p
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
-        prog="python -m benchmarks.report", description="Write tables and plots anew from results.json.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
-    p.add_argument("--results", type=Path, default=RESULTS.relative_to(ROOT), help="what `python -m benchmarks` wrote")
-    p.add_argument("--readme", type=Path, default=Path("README.md"), help="whose marked part is replaced")
-    p.add_argument("--folder", type=Path, default=Path("benchmarks"), help="of the full page and the plots")
-    return p
+    return argparse.ArgumentParser(
+        prog="python -m benchmarks.report",
+        description="Write the tables and plots of the results again.",
+        parents=[pages_parser()],
+    )
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = parser().parse_args(argv)
+    return write_or_explain(arguments.results, arguments.readme, arguments.folder)
+
+
+def write_or_explain(results: Path, readme: Path, folder: Path) -> int:
+    """Write the pages, or print why not; returns the exit status."""
     try:
-        results = json.loads(arguments.results.read_text(encoding="utf-8"))
-        write(results, arguments.readme, arguments.folder)
+        write(json.loads(results.read_text(encoding="utf-8")), readme, folder)
     except FileNotFoundError as error:
         print(f"error: {error.filename}: no such file; make it with `python -m benchmarks`", file=sys.stderr)
         return 2
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{arguments.readme}, {arguments.folder / 'README.md'} and its plots have the figures of {arguments.results}")
+    print(f"{readme}, {folder / 'README.md'} and its plots have the figures of {results}")
     return 0
 
 

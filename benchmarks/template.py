@@ -1,4 +1,4 @@
-"""The settings of template.yaml on which it depends how much load is taken."""
+"""The settings of template.yaml that limit the load."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from benchmarks.environments import ROOT
 
 @dataclass(frozen=True)
 class Settings:
-    """Of template.yaml, or in its place."""
+    """Settings of template.yaml, or others to try in their place."""
 
     api_concurrency: int
     throttle_rate: int
@@ -26,7 +26,7 @@ class Settings:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's own tags as plain values; !Ref X as "X"."""
+    """Reads CloudFormation's own tags as plain values: !Ref X is "X"."""
 
 
 def _plain(loader: Any, _: str, node: Any) -> Any:
@@ -40,7 +40,7 @@ _Loader.add_multi_constructor("!", _plain)
 
 
 def settings(template: Path = ROOT / "template.yaml") -> Settings:
-    """The template's settings, with every parameter left alone."""
+    """The template's settings, with every parameter at its default."""
     loaded = yaml.load(template.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
     parameters = {name: each["Default"] for name, each in loaded["Parameters"].items()}
     resources = {name: each.get("Properties", {}) for name, each in loaded["Resources"].items()}

@@ -1,6 +1,7 @@
-"""Warm answers: the handler called in a loop in a process of its own, contenders taking turns in blocks.
+"""Warm answers: each handler is called in a loop in a process of its own, and they take turns in blocks.
 
-No emulator, no HTTP: what is measured is the handler. Of the web server, the function behind its route is called.
+There is no emulator and no HTTP, so the time is the handler's. Of the web server, the function behind its route is
+called.
 """
 
 import json
@@ -14,14 +15,14 @@ from typing import Any, Final
 
 from tqdm import tqdm
 
-from benchmarks import events, figures, processes
-from benchmarks.cold import EXAMPLE, LEAN, PROBES
+from benchmarks import events, figures, plots, processes
+from benchmarks.bare import FLOOR, PROBES
+from benchmarks.cold import EXAMPLE
 from benchmarks.environments import KERAS, OURS, ROOT, BenchmarkError, Contender
 from benchmarks.processes import Worker
 from benchmarks.robustness.soak import photo_server
 
-FLOOR: Final = "floor"
-_FLOOR_TITLE: Final = "floor: bare decode, resize and inference"
+_FLOOR_TITLE: Final = "floor: decode, resize, run"
 PHOTOS: Final = {
     "jpeg": (events.SMALL, "JPEG"),
     "large": (events.LARGE, "JPEG"),
@@ -48,31 +49,27 @@ def run(contenders: list[Contender], rounds: int) -> dict[str, Any]:
     """Measure; milliseconds and bytes throughout.
 
     Returns:
-        "titles" of the contenders. "answers": by kind of photo, by contender or "floor": "p50" and "cpu" a round, and
-        "p99" of all calls.
-        "memory": by contender: the peak bytes a round after small photos, and after a large one. "batch": by contender:
-        milliseconds a photo from S3, "ten" in one event and "one" by one. "stages": of ours, by event.
-        "photo_bytes": by kind.
+        "titles" of the handlers. "photo_bytes": by kind. "answers": by kind of photo, by handler or "floor": "p50" and
+        "cpu" a round, and "p99" of all calls. "memory": by handler: the peak bytes a round after small photos, and
+        after a large one. "batch": by handler: milliseconds a photo from S3, "ten" in one event and "one" by one.
+        "stages": of ours, by event.
 
     Raises:
-        BenchmarkError: a contender fails.
+        BenchmarkError: a handler fails.
     """
     photos = {kind: events.photo(EXAMPLE, *how) for kind, how in PHOTOS.items()}
+    results: dict[str, Any] = {
+        "titles": {contender.name: contender.title for contender in contenders} | {FLOOR: _FLOOR_TITLE},
+        "photo_bytes": {kind: len(photo) for kind, photo in photos.items()},
+    }
     with photo_server(photos["jpeg"]) as server:
-        asked: dict[str, Any] = {kind: events.upload(photo) for kind, photo in photos.items()}
-        asked["url"] = {"url": f"{server}/photo"}
+        asked = {kind: events.upload(photo) for kind, photo in photos.items()} | {"url": {"url": f"{server}/photo"}}
         environ = processes.allowing(server)
-        ours = next((contender for contender in contenders if contender.name == OURS), None)
-        results: dict[str, Any] = {
-            "titles": {contender.name: contender.title for contender in contenders} | {FLOOR: _FLOOR_TITLE},
-            "photo_bytes": {kind: len(photo) for kind, photo in photos.items()},
-            "answers": _answers(contenders, asked, photos, environ, rounds),
-            "memory": _memory(contenders, asked, environ, min(rounds, 3)),
-            "batch": _batch(contenders, photos["jpeg"], rounds),
-        }
-        if ours:
+        results["answers"] = _answers(contenders, asked, photos, environ, rounds)
+        results["memory"] = _memory(contenders, asked, environ, min(rounds, 3))
+        for ours in (contender for contender in contenders if contender.name == OURS):
             results["stages"] = {kind: _stages(ours, asked[kind], environ) for kind in ("url", "jpeg", "large")}
-    return results
+    return results | {"batch": _batch(contenders, photos["jpeg"], rounds)}
 
 
 def _answers(
@@ -86,8 +83,8 @@ def _answers(
         workers = {one.name: stack.enter_context(processes.contender_worker(one, environ)) for one in contenders}
         events_of = {name: dict(asked) for name in workers}
         for ours in (contender for contender in contenders if contender.name == OURS):
-            python, at = ours.python, ours.environment(LEAN)
-            workers[FLOOR] = stack.enter_context(processes.worker(python, PROBES, "floor.handler", at))
+            floor = processes.worker(ours.python, PROBES, "floor.handler", ours.environment())
+            workers[FLOOR] = stack.enter_context(floor)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             events_of[FLOOR] = _as_files(photos, folder)
         found: dict[str, dict[str, Block]] = {kind: {} for kind in asked}
@@ -107,9 +104,9 @@ def _as_files(photos: Mapping[str, bytes], folder: Path) -> dict[str, Any]:
 
 
 def _measure(worker: Worker, event: Any, block: Block) -> None:
-    """Add a block of calls; the first two, and those that tell how long one takes, do not count."""
+    """Add a block of calls. The first three do not count: the last of them says how many a block has."""
     first = worker.call(event, count=3)
-    events.probability(first["answer"])  # a problem is no answer
+    events.probability(first["answer"])  # a problem is not an answer
     count = max(3, min(_MOST_CALLS, int(_BLOCK_S / first["seconds"][-1])))
     measured = worker.call(event, count=count)
     block["p50"].append(figures.percentile(measured["seconds"], 50) * 1e3)
@@ -129,7 +126,7 @@ def _memory(
     todo = [(number, contender) for number in range(rounds) for contender in contenders]
     for number, contender in tqdm(todo, desc="peak memory", file=sys.stderr):
         peaks = found.setdefault(contender.name, {"jpeg": [], "large": []})
-        if number and contender.name == KERAS:  # once will do
+        if number and contender.name == KERAS:  # one round of it takes as long as all of the others
             for values in peaks.values():
                 values.append(None)
             continue
@@ -179,14 +176,14 @@ def _stages(ours: Contender, event: Any, environ: Mapping[str, str]) -> dict[str
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Tables of what `run` returned."""
+    """Tables of the results of `run`."""
     answers, titles = results["answers"], results["titles"]
-    parts = ["### A warm answer: p50, and p99, in milliseconds", _answer_table(answers, titles)]
-    parts += ["### Requests a second and core (processor time, all threads)", _rate_table(answers, titles)]
+    parts = ["### A warm answer: p50; p99, in milliseconds", _answer_table(answers, titles)]
+    parts += ["### Requests a second and core (by processor time, all threads)", _rate_table(answers, titles)]
     parts += ["### Peak memory", _memory_table(results["memory"], titles)]
     parts += [f"### Photos from S3, {BATCH} in one event or one by one", _batch_table(results["batch"], titles)]
     if "stages" in results:
-        parts += ["### Where ours spends its time, warm", _stage_table(results["stages"])]
+        parts += ["### Ours, stage by stage", _stage_table(results["stages"])]
     return "\n\n".join(parts)
 
 
@@ -256,15 +253,10 @@ def _stage_table(stages: dict[str, dict[str, float]]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Bars of the median answer of every contender and photo, on a logarithmic axis; a PNG."""
-    from benchmarks import plots
-
-    rows = {
-        title: {
-            TITLES[kind]: figures.summary(blocks[name]["p50"])
-            for kind, blocks in results["answers"].items()
-            if name in blocks
-        }
-        for name, title in results["titles"].items()
+    """A panel for each kind of photo, with the median answer of every handler and of the floor; a PNG."""
+    titles = results["titles"]
+    columns = {
+        f"{TITLES[kind]}, ms": {titles[name]: figures.summary(block["p50"]) for name, block in blocks.items()}
+        for kind, blocks in results["answers"].items()
     }
-    plots.bars({title: row for title, row in rows.items() if row}, "a warm answer, ms (logarithmic)", path)
+    plots.panels(columns, path)

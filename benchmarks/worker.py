@@ -1,8 +1,8 @@
 """A handler in a process of its own, called in a loop: `python worker.py module.function`, in the handler's folder.
 
-Imports nothing but the standard library, as it runs in every contender's environment. Reads a JSON object a line from
-standard input, {"events": [...], "count": how often each}, calls the handler, and answers with one on standard output:
-the seconds of each call, the seconds of processor time in all, the last answer, and the peak memory so far.
+It runs in every baseline's environment, so it imports the standard library alone. It reads a JSON object a line from
+standard input, {"events": [...], "count": how often each}, calls the handler, and writes a JSON object a line: seconds
+of each call, seconds of processor time in total, the last answer, and the peak memory so far.
 """
 
 import importlib
@@ -18,7 +18,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 def peak_bytes(process: str = "self") -> int:
-    """The most memory that the process had resident since it started, in bytes (proc(5), VmHWM)."""
+    """The most resident memory of the process since it started, in bytes (proc(5), VmHWM)."""
     status = Path("/proc", process, "status").read_text(encoding="ascii", errors="replace")
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) * 1024
 
@@ -42,10 +42,10 @@ def measured(handler: Handler, events: list[Any], count: int) -> dict[str, Any]:
 
 def main() -> None:
     """Answer until standard input ends."""
-    # Only what is written here goes to the one who asks: the handler's own output is let go.
+    # The handler's own output is thrown away, so that it does not mix with the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    # As the runtime client does: what is beside the handler can be imported, what is beside this file cannot.
+    # As the runtime client does: the handler can import what is in its folder, not what is in this file's.
     sys.path[0] = str(Path.cwd())
     module, _, function = sys.argv[1].rpartition(".")
     handler: Handler = getattr(importlib.import_module(module), function)
