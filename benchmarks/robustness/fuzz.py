@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import events
 from benchmarks.robustness import corpus
 from serve import adapters
 from serve.app import App
@@ -103,7 +104,7 @@ class Fuzzer:
         return Case(("application/json", corpus.mutated(body, body, chance)), _unwrapped)
 
     def _event(self, chance: random.Random) -> Case:
-        event = chance.choice((_http_event, _rest_event, _direct_event))(self._file(chance))
+        event = chance.choice((events.upload, _rest_event, _direct_event))(self._file(chance))
         for _ in range(chance.randrange(3)):
             _spoil(event, chance)
         return Case(event, self._answered)
@@ -129,18 +130,6 @@ def _unwrapped(typed_body: tuple[str, bytes]) -> int:
     except ProblemError as problem:
         return problem.status
     return 200
-
-
-def _http_event(image: bytes) -> dict[str, Any]:
-    return {
-        "version": "2.0",
-        "rawPath": "/predict",
-        "rawQueryString": "",
-        "headers": {"content-type": "image/jpeg"},
-        "requestContext": {"http": {"method": "POST", "path": "/predict"}, "stage": "$default"},
-        "body": base64.b64encode(image).decode(),
-        "isBase64Encoded": True,
-    }
 
 
 def _rest_event(image: bytes) -> dict[str, Any]:
