@@ -20,7 +20,7 @@ FILES = {
     "botocore/data/s3/service.json": 1,
     "botocore/data/ec2/service.json": 2,
     "botocore/data/endpoints.json": 1,
-    "boto3/session.py": 1,
+    "botocore/session.py": 1,
     "six.py": 1,
     "pip/main.py": 9,
     "setuptools/main.py": 9,
@@ -83,6 +83,7 @@ def test_the_image_lacks_what_the_dockerfile_removes(contender: Contender, root:
         "ai_edge_litert/interpreter.so",
         "botocore/data/s3/service.json",
         "botocore/data/endpoints.json",
+        "botocore/session.py",
         "six.py",
     }
 
