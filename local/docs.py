@@ -9,7 +9,9 @@ from serve.app import OPENAPI_FILE
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
+html { background: light-dark(#fff, #121517); color: light-dark(#1d2226, #ebe8e2); }
 body { margin: 2rem auto; padding: 0 1rem; max-width: 52rem; font: 1rem/1.5 system-ui, sans-serif; }
+a { color: light-dark(#0e6475, #6accdc); }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid; border-radius: .5rem; font-size: .85rem; }
 """
 

@@ -104,6 +104,7 @@ class App:
                 "model_version": description.version,
                 "labels": description.labels,
                 "positive_class": description.positive_class,
+                "confidence_threshold": description.confidence_threshold,
             }
         )
 
@@ -115,7 +116,7 @@ class App:
         """Made when the first browser asks: a cold start does not pay for it."""
         from serve import page
 
-        html = page.PAGE_FILE.read_text(encoding="utf-8")
+        html = page.html()
         return Response(200, page.headers(html), html)
 
     def _openapi(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:

@@ -6,7 +6,33 @@ import re
 from pathlib import Path
 from typing import Final
 
-PAGE_FILE: Final = Path(__file__).with_name("page.html")
+FOLDER: Final = Path(__file__).with_name("browser")
+
+_EXAMPLES: Final = {"cat": "a cat", "dog": "a dog", "both": "a cat and a dog", "owl": "an owl"}
+_INSERTED: Final = re.compile(r"\{\{([a-z. ]+)\}\}")
+
+
+def html() -> str:
+    """The page, self-contained: page.html with its styles, scripts and example photos put in."""
+    return _INSERTED.sub(lambda match: _content(match[1]), _read("page.html"))
+
+
+def _content(names: str) -> str:
+    return _examples() if names == "examples" else "".join(map(_read, names.split()))
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _examples() -> str:
+    """A button for each example photo, which travels as a data: URL."""
+    photos = ((name, text, (FOLDER / "examples" / f"{name}.jpg").read_bytes()) for name, text in _EXAMPLES.items())
+    return "".join(
+        f'<button type="button" class="example" data-name="{name}.jpg">'
+        f'<img src="data:image/jpeg;base64,{base64.b64encode(photo).decode()}" alt="Example: {text}"></button>'
+        for name, text, photo in photos
+    )
 
 
 def headers(html: str) -> dict[str, str]:

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 
-from serve.page import PAGE_FILE, headers
+from serve.page import headers
+from serve.page import html as page_html
 
 
 def directives(html: str) -> dict[str, list[str]]:
@@ -28,7 +29,7 @@ def test_a_page_without_scripts_may_run_none() -> None:
 
 
 def test_all_else_is_refused_or_of_the_pages_own_host() -> None:
-    html = PAGE_FILE.read_text(encoding="utf-8")
+    html = page_html()
     policy = directives(html)
     assert policy["default-src"] == ["'none'"]
     assert policy["connect-src"] == ["'self'"]
@@ -37,13 +38,20 @@ def test_all_else_is_refused_or_of_the_pages_own_host() -> None:
 
 
 def test_a_changed_script_has_another_hash() -> None:
-    html = PAGE_FILE.read_text(encoding="utf-8")
+    html = page_html()
     changed = html.replace("</script>", " </script>", 1)
     assert directives(changed)["script-src"] != directives(html)["script-src"]
     assert directives(changed)["style-src"] == directives(html)["style-src"]
 
 
 def test_the_page_names_no_tag_that_the_hashes_would_miss() -> None:
-    html = PAGE_FILE.read_text(encoding="utf-8")
+    html = page_html()
     for tag in ("script", "style"):
         assert html.count(f"<{tag}") == html.count(f"<{tag}>") == html.count(f"</{tag}>") > 0
+
+
+def test_everything_is_put_in() -> None:
+    html = page_html()
+    assert "{{" not in html
+    assert html.count('class="example"') == html.count("data:image/jpeg;base64,") == 4
+    assert len(html) < 120_000

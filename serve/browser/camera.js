@@ -1,0 +1,96 @@
+// ---- The camera -----------------------------------------------------------------------------------------------------
+
+const LIVE_EVERY_MS = 300, LIVE_SIDE_PX = 480;
+let live = false;
+
+async function openCamera() {
+  // A phone's own camera program is better; and without a secure context there is no other.
+  if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices) return $("capture").click();
+  $("camera-wrong").hidden = true;
+  $("studio").showModal();
+  try {
+    const wanted = { facingMode: "environment", width: { ideal: 1280 } };
+    const stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
+    $("video").srcObject = stream;
+    if (!$("studio").open) return stopCamera();
+    await $("video").play();
+    $("shoot").disabled = $("live").disabled = false;
+    $("shoot").focus();
+  } catch (error) {
+    cameraProblem(error.name === "NotAllowedError"
+      ? "This page may not use the camera. Allow it in the browser's settings, or choose a photo instead."
+      : "No camera can be used. Choose a photo instead.");
+  }
+}
+
+function cameraProblem(words) {
+  $("camera-wrong").textContent = words;
+  $("camera-wrong").hidden = false;
+}
+
+async function shoot() {
+  const canvas = frame(Infinity);
+  $("studio").close();
+  const blob = await jpeg(canvas);
+  add([{ file: new File([blob], `Camera, ${new Date().toLocaleTimeString()}`, { type: blob.type }) }]);
+}
+
+function frame(longestSide) {
+  const { videoWidth, videoHeight } = $("video");
+  const scale = Math.min(1, longestSide / Math.max(videoWidth, videoHeight));
+  return drawn($("video"), Math.round(videoWidth * scale), Math.round(videoHeight * scale));
+}
+
+function stopCamera() {
+  goLive(false);
+  for (const track of $("video").srcObject?.getTracks() ?? []) track.stop();
+  $("video").srcObject = null;
+  $("shoot").disabled = $("live").disabled = true;
+}
+
+// ---- Live: one frame after another, never two at once ---------------------------------------------------------------
+
+function goLive(on) {
+  if (on === live) return;
+  live = on;
+  $("live").setAttribute("aria-pressed", String(on));
+  $("live-shares").hidden = !on;
+  if (on) watch();
+}
+
+async function watch() {
+  while (live) {
+    const started = performance.now();
+    try {
+      const response = await send({ sent: await jpeg(frame(LIVE_SIDE_PX)), name: "frame.jpg" });
+      const text = await response.text();
+      if (!live) return;
+      if (!response.ok) throw new Error(plainWords(response.status, text));
+      showLive(JSON.parse(text));
+    } catch (error) {
+      goLive(false);
+      return cameraProblem(error instanceof TypeError ? "The service does not answer." : error.message);
+    }
+    await new Promise((done) => setTimeout(done, Math.max(0, LIVE_EVERY_MS - (performance.now() - started))));
+  }
+}
+
+function showLive(answer) {
+  const rows = new Map([...$("live-shares").children].map((row) => [row.dataset.label, row]));
+  const next = shares(answer);
+  if (next.every(([label]) => rows.has(label)) && rows.size === next.length) {
+    for (const [label, share] of next) moveBar(rows.get(label), share); // in place: the bars move
+  } else {
+    $("live-shares").replaceChildren(...shareRows(answer));
+    [...$("live-shares").children].forEach((row, place) => { row.dataset.label = next[place][0]; });
+  }
+}
+
+function moveBar(row, share) {
+  const bar = row.querySelector(".bar");
+  bar.firstChild.style.width = `${share * 100}%`;
+  bar.setAttribute("aria-valuenow", share);
+  bar.setAttribute("aria-valuetext", percent(share));
+  row.querySelector(".number").textContent = percent(share);
+  row.classList.toggle("best", share >= 0.5);
+}

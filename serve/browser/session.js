@@ -1,0 +1,46 @@
+// ---- Answers survive a reload, within this tab: no photo leaves the machine ------------------------------------------
+
+const KEPT = "answers", THUMBNAIL_PX = 320;
+
+async function remember() {
+  const all = [...$("cards").children].map((card) => photos.get(card));
+  const settled = all.filter(({ state }) => state === "done" || state === "failed");
+  for (const photo of settled) photo.thumbnail ??= await thumbnail(photo);
+  let kept = settled.map(({ name, url, answer, problem, times, note, thumbnail }) =>
+    ({ name, url, answer, problem, times, note, thumbnail }));
+  for (;;) {
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(kept));
+      return;
+    } catch { // full, or not allowed: the oldest go first
+      if (!kept.length) return;
+      kept = kept.slice(0, Math.floor(kept.length / 2));
+    }
+  }
+}
+
+async function thumbnail({ sent }) {
+  if (!sent) return null;
+  try {
+    const bitmap = await createImageBitmap(sent, { imageOrientation: "from-image" });
+    const scale = Math.min(1, THUMBNAIL_PX / Math.max(bitmap.width, bitmap.height));
+    return drawn(bitmap, Math.ceil(bitmap.width * scale), Math.ceil(bitmap.height * scale)).toDataURL("image/jpeg", 0.7);
+  } catch {
+    return null; // a format that this browser does not show
+  }
+}
+
+function restore() {
+  let kept;
+  try { kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"); } catch { return; }
+  for (const { name, url, answer, problem, times, note, thumbnail } of kept) {
+    const card = newCard({ name, url });
+    const photo = Object.assign(photos.get(card), { note, thumbnail, preview: thumbnail ?? undefined });
+    $("cards").append(card);
+    if (thumbnail) showPicture(card, thumbnail);
+    if (answer) showAnswer(card, photo, answer, times);
+    else showProblem(card, photo, problem, Boolean(url));
+  }
+  $("news").replaceChildren();
+  count();
+}
