@@ -62,8 +62,14 @@ def test_what_another_server_says_is_not_passed_on(app: App, photo_server: str) 
 
 def test_health_names_the_model(app: App) -> None:
     _, answer = ask(app, "GET", "/health")
-    version = app.classifier.description.version
-    assert answer == {"status": "ok", "model_version": version, "labels": ["cat", "dog"], "positive_class": "dog"}
+    model = app.classifier.description
+    assert answer == {
+        "status": "ok",
+        "model_version": model.version,
+        "labels": ["cat", "dog"],
+        "positive_class": "dog",
+        "confidence_threshold": model.confidence_threshold,
+    }
 
 
 def test_the_page_runs_what_it_holds_and_nothing_else(app: App) -> None:
