@@ -8,7 +8,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -125,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("serve").addHandler(logging.NullHandler())
     try:
         settings = Settings.from_env()
-        settings = replace(settings, model_path=args.model or settings.model_path)
+        settings = settings._replace(model_path=args.model or settings.model_path)
         app = App(settings)
     except OSError as error:
         return _unusable(f"the model file {error.filename}: {error.strerror}")

@@ -5,6 +5,7 @@ Lambda. What works here works there; a body that is too large there is too large
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Final
 
 import anyio
@@ -102,7 +103,7 @@ def _may_bring_url(request: Request, body: bytes) -> bool:
     return in_query or (len(body) <= _MAX_URL_BODY_BYTES and body.lstrip()[:1] == b"{")
 
 
-def _response(request: Request, status: int, headers: dict[str, str], body: str) -> Response:
+def _response(request: Request, status: int, headers: Mapping[str, str], body: str) -> Response:
     response = Response(body, status, headers)
     if request.method == "HEAD":
         # Starlette gives the length of an empty body; a GET has another (RFC 9110, section 8.6).

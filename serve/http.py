@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from serve.errors import INTERNAL_ERROR, MethodNotAllowedError, ProblemError
 
@@ -11,9 +11,10 @@ JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 """RFC 9457, section 6.1."""
 
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Request:
+
+class Request(NamedTuple):
     """An HTTP request.
 
     Attributes:
@@ -27,18 +28,17 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = _NOTHING
+    headers: Mapping[str, str] = _NOTHING
     body: bytes = b""
     source: str = "http"
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """An HTTP response."""
 
     status: int
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NOTHING
     body: str = ""
 
 

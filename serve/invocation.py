@@ -2,13 +2,11 @@
 
 import os
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 _MARGIN_S = 0.25  # of the time left, kept for answering
 
 
-@dataclass
 class Invocation:
     """One call of the handler.
 
@@ -20,11 +18,12 @@ class Invocation:
         started: when the call began, in seconds of `time.perf_counter()`.
     """
 
-    request_id: str
-    deadline: float
-    trace_id: str = ""
-    cold_start: bool = False
-    started: float = field(default_factory=time.perf_counter)
+    def __init__(self, request_id: str, deadline: float, trace_id: str = "", *, cold_start: bool = False) -> None:
+        self.request_id = request_id
+        self.deadline = deadline
+        self.trace_id = trace_id
+        self.cold_start = cold_start
+        self.started = time.perf_counter()
 
     def remaining_s(self) -> float:
         """Seconds that are left; never negative."""

@@ -6,10 +6,9 @@ Each stands here once, with its default, its parser and its meaning: `docs/setti
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
 from serve.model.preprocess import MAX_IMAGE_PIXELS
 
@@ -50,16 +49,14 @@ def _level(text: str) -> str:
     return text.upper()
 
 
-@dataclass(frozen=True)
-class About:
+class About(NamedTuple):
     """How a setting's variable is read, and its line in docs/settings.md."""
 
     parse: Callable[[str], object]
     meaning: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings; each field is the environment variable of the same name in capitals."""
 
     model_path: Annotated[Path, About(Path, "The `.tflite` file.")] = _ROOT / "models" / "cats_dogs.tflite"
@@ -144,7 +141,8 @@ class Settings:
 
 def described() -> Iterator[tuple[str, Any, About]]:
     """Each setting's name, default and description."""
-    return ((one.name, one.default, get_args(one.type)[1]) for one in fields(Settings))
+    abouts = ((name, get_args(annotation)[1]) for name, annotation in Settings.__annotations__.items())
+    return ((name, Settings._field_defaults[name], about) for name, about in abouts)
 
 
 def as_text(value: object) -> str:

@@ -3,8 +3,7 @@
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, UnsupportedImageTypeError
 from serve.http import Request
@@ -16,8 +15,7 @@ _FORMS = (
 )
 
 
-@dataclass(frozen=True)
-class Photo:
+class Photo(NamedTuple):
     """A photo's URL or its bytes: exactly one of the two is set."""
 
     url: str | None = None

@@ -17,7 +17,6 @@ class DeliverAgainError(Exception):
     """
 
 
-# A tuple and not a dataclass, which takes Python six times as long to make at each cold start.
 class S3Object(NamedTuple):
     """An object in S3, as an event describes it.
 

@@ -13,10 +13,9 @@ import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 from urllib.parse import quote, urljoin
 
 from serve.errors import FetchFailedError, FetchTimeoutError, UrlRefusedError
@@ -41,8 +40,7 @@ _FAILED: Final = "The server behind the URL did not answer with the image. Check
 _TOO_SLOW: Final = "The server behind the URL was too slow. Try again, or send the image itself."
 
 
-@dataclass(frozen=True)
-class FetchPolicy:
+class FetchPolicy(NamedTuple):
     """What may be fetched. `serve.settings` has the defaults.
 
     Attributes:

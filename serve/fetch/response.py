@@ -6,8 +6,7 @@ parser is stricter than both: it guesses nothing.
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 _CHUNK_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 65_536
@@ -20,8 +19,7 @@ ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
 """The content codings that `inflated` knows: RFC 9110, 8.4.1."""
 
 
-@dataclass(frozen=True)
-class HttpResponse:
+class HttpResponse(NamedTuple):
     """Status and headers; the body is still in the stream.
 
     Attributes:

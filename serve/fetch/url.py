@@ -1,9 +1,8 @@
 """A URL as a client sent it -> a URL with one meaning."""
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv6Address
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
 
 from serve.errors import MalformedRequestError, UrlRefusedError
@@ -22,8 +21,7 @@ URL_SAFE: Final = ":/?#[]@!$&'()*+,;=%"
 MALFORMED: Final = "The URL is ambiguous or malformed. Send a percent-encoded http or https URL."
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A parsed URL: host in ASCII, lower case, without brackets; path and query percent-encoded."""
 
     scheme: str

@@ -2,15 +2,14 @@
 
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from serve.model import model_file, preprocess
 from serve.model.interpreter import Runner
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The answer for one photo.
 
     Attributes:

@@ -6,17 +6,17 @@ TFLite interpreter ignores it, and any zip tool lists it: `unzip -p cats_dogs.tf
 
 import json
 import zipimport
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 _METADATA: Final = "metadata.json"
 _LABELS: Final = "labels.txt"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the zip format's first date: the same content gives the same bytes
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """What a model file says of itself.
 
     Attributes:
@@ -29,7 +29,7 @@ class Description:
     labels: tuple[str, ...]
     positive_class: str
     version: str
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def negative_class(self) -> str:

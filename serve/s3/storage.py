@@ -10,10 +10,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, NotFoundError
 
@@ -51,8 +50,7 @@ class _Stream(Protocol):
     def close(self) -> None: ...
 
 
-@dataclass(frozen=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """An object whose bytes are still to be read.
 
     Attributes:
@@ -93,8 +91,7 @@ class StoredObject:
         return bytes(data)
 
 
-@dataclass(frozen=True)
-class StoredJson:
+class StoredJson(NamedTuple):
     """A JSON file as it was when it was read; `value` is None if it is not JSON."""
 
     value: Any

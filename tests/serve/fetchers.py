@@ -1,7 +1,6 @@
 """A fetcher with the policy of the default settings, over the small Internet of `servers`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ NAMES: dict[str, Sequence[str]] = {
 
 def policy(**changes: Any) -> FetchPolicy:
     """The policy of the default settings, with these changes."""
-    return replace(fetch_policy(Settings()), **changes)
+    return fetch_policy(Settings())._replace(**changes)
 
 
 def fetcher(internet: Internet, ca_file: Path | None = None, **changes: Any) -> Fetcher:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,7 +102,7 @@ def test_without_time_all_are_kept(s3: "S3Client", s3_app: App) -> None:
 def test_without_a_results_bucket_the_whole_batch_fails(
     s3_app: App, invocation: Invocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_app, "settings", replace(s3_app.settings, results_bucket=""))
+    monkeypatch.setattr(s3_app, "settings", s3_app.settings._replace(results_bucket=""))
     with pytest.raises(SettingsError):
         kept([message("1", "a.jpg")], invocation, s3_app)
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,7 +141,7 @@ def test_results_never_go_where_photos_come_from(
 def test_without_a_results_bucket_photos_are_refused_and_the_rest_is_not(
     s3_app: App, invocation: Invocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3_app, "settings", replace(s3_app.settings, results_bucket=""))
+    monkeypatch.setattr(s3_app, "settings", s3_app.settings._replace(results_bucket=""))
     with pytest.raises(SettingsError, match="RESULTS_BUCKET is not set"):
         classify(s3_app, invocation, S3Object(UPLOADS, KEY))
     assert classify(s3_app, invocation, S3Object(UPLOADS, KEY, skip="a reason")) == [type(None)]

@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +231,7 @@ def test_tags_are_set_if_wanted_and_only_for_what_was_classified(
     uploads = [S3Object(UPLOADS, "cat.jpg"), S3Object(UPLOADS, "no.jpg")]
     classify(s3_app, invocation, *uploads)
     assert s3.get_object_tagging(Bucket=UPLOADS, Key="cat.jpg")["TagSet"] == []
-    monkeypatch.setattr(s3_app, "settings", replace(s3_app.settings, result_tags=True))
+    monkeypatch.setattr(s3_app, "settings", s3_app.settings._replace(result_tags=True))
     (attempt, _) = classify_objects(uploads, invocation, s3_app, source="test")
     tags = {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(Bucket=UPLOADS, Key="cat.jpg")["TagSet"]}
     assert isinstance(attempt.answer, Prediction)
