@@ -17,29 +17,38 @@ def test_the_model_file_is_small(model_path: Path) -> None:
     assert size([model_path]) < MODEL_MB * 1e6
 
 
-def let_in(root: Path) -> list[str]:
-    """The patterns of .dockerignore that let something in: all else is shut out by its "*"."""
+def ignored(root: Path) -> tuple[list[str], list[str]]:
+    """The patterns of .dockerignore that let something in, and those that then shut something out again."""
     lines = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
-    patterns = [line for line in lines if line and not line.startswith("#")]
-    assert patterns[0] == "*"
-    return [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    first, *patterns = [line for line in lines if line and not line.startswith("#")]
+    assert first == "*"
+    return [line[1:] for line in patterns if line.startswith("!")], [line for line in patterns if line[0] != "!"]
 
 
-def copied(root: Path) -> list[str]:
-    """What Dockerfile.lambda copies out of this tree."""
+def copied(root: Path) -> dict[str, str]:
+    """The sources of this tree that Dockerfile.lambda copies, with their destinations."""
     text = (root / "Dockerfile.lambda").read_text(encoding="utf-8")
-    return [source for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for source in line.split()]
+    copies = [line.split() for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
+    return {source: destination for *sources, destination in copies for source in sources}
 
 
 def test_the_image_sees_what_it_copies_and_nothing_else(root: Path) -> None:
     """Each pattern is for a copy, and each copy is let in: no layer with more than was meant."""
-    seen = {pattern.partition("/")[0] for pattern in let_in(root)}
-    assert seen == {source.partition("/")[0] for source in copied(root)}
-    assert {pattern for pattern in let_in(root) if "*" in pattern} == {"models/*.tflite"}
+    let_in, shut_out = ignored(root)
+    assert {name.partition("/")[0] for name in let_in} == {source.partition("/")[0] for source in copied(root)}
+    assert {name for name in let_in if "*" in name} == {"models/*.tflite"}
+    assert shut_out == ["**/__pycache__"]
+
+
+def test_the_image_carries_serve_whole(root: Path) -> None:
+    """What is in the folder is in the image: the code of one is the code of the other."""
+    in_app = {source: place for source, place in copied(root).items() if place.startswith("app/")}
+    assert in_app == {"lambda_function.py": "app/", "serve/": "app/serve/"}
 
 
 def test_the_code_in_the_image_is_small(root: Path) -> None:
-    files = [root / "lambda_function.py", *(root / "serve").rglob("*.py"), *(root / "serve").glob("*.html")]
+    inside = [path for path in (root / "serve").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    files = [root / "lambda_function.py", *inside]
     assert size(files) < CODE_KB * 1000
 
 
