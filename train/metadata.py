@@ -1,4 +1,4 @@
-"""models/metadata.json: what was trained on what, how, and how well it did. `train` and `convert` write it."""
+"""metadata.json: the data, the training and the figures of each network. `train` and `convert` write it."""
 
 import json
 import os
@@ -12,7 +12,7 @@ FILE: Final = "metadata.json"
 
 
 def read(models_dir: Path) -> dict[str, Any]:
-    """What is known so far; empty where nothing is."""
+    """The content of the file; empty if there is none."""
     file = models_dir / FILE
     return dict(json.loads(file.read_text())) if file.is_file() else {}
 
@@ -26,7 +26,7 @@ def write(models_dir: Path, metadata: dict[str, Any]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Versions of what shapes a result, and the commit it was made at."""
+    """Versions of the packages that shape a result, and the commit."""
     packages = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
     return {
         "python": platform.python_version(),
@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """The commit checked out here, "+" where files differ from it, or "unknown"."""
+    """The commit checked out here, with "+" if files differ from it, or "unknown"."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],

@@ -15,25 +15,28 @@ LOGIT_LAYER: Final = "logit"
 FEATURES_LAYER: Final = "features"
 PROBABILITY_LAYER: Final = "probability"
 
+BACKBONE = keras.applications.MobileNetV2
+"""Builds the backbone, as the functions of `keras.applications` do."""
+
 
 def baseline(size: int) -> keras.Model:
-    """A small CNN from scratch, to see what transfer learning is worth: five 3x3 convolutions, about 0.4M weights."""
+    """A small CNN from scratch, the baseline for transfer learning: five 3x3 convolutions, about 0.4M weights."""
     inputs = keras.Input((size, size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
     for filters in (16, 32, 64, 128, 256):
-        # The first steps over every other pixel: at full size it would take most of the time.
+        # The first one has stride 2: at full resolution it would take most of the time.
         strides = 2 if filters == 16 else 1
         x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
         x = keras.layers.BatchNormalization(momentum=0.9)(x)
         x = keras.layers.ReLU()(x)
-        if x.shape[1] > 1:  # the smallest inputs are one pixel by now
+        if x.shape[1] > 1:  # the smallest inputs are down to one pixel
             x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(x)
     return keras.Model(inputs, _head(x), name="baseline")
 
 
 def mobilenetv2(size: int, weights: str) -> keras.Model:
-    """MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381) with a light head; the backbone starts frozen.
+    """MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381) with a linear head; the backbone starts frozen.
 
     Args:
         size: of the square input, in pixels.
@@ -41,13 +44,11 @@ def mobilenetv2(size: int, weights: str) -> keras.Model:
             `keras.applications.MobileNetV2(include_top=False)`.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: the weights file does not exist.
     """
     inputs = keras.Input((size, size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
-    backbone = keras.applications.MobileNetV2(
-        input_tensor=x, include_top=False, weights="imagenet" if weights == "imagenet" else None
-    )
+    backbone = BACKBONE(input_tensor=x, include_top=False, weights="imagenet" if weights == "imagenet" else None)
     if weights not in ("imagenet", "none"):
         if not Path(weights).is_file():
             raise FileNotFoundError(f"{weights}: no such file; --weights takes imagenet, none, or a weights file")
@@ -64,19 +65,19 @@ def _head(features: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def build(name: ModelName, size: int, weights: str) -> keras.Model:
-    """The named network, untrained but for the weights it starts from."""
+    """The named network with its initial weights."""
     return baseline(size) if name == "baseline" else mobilenetv2(size, weights)
 
 
 def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> keras.Model:
-    """The same network, asked of each photo and of its mirror image at once: the mean of both logits is the answer.
+    """Test-time augmentation: the answer is the mean of the logits of the photo and of its mirror image.
 
-    Shares its layers with `model`. The logit is linear in the features, and those are a mean over places: so the
-    places of both are put below each other, and averaged in one go.
+    Shares its layers with `model`. The logit is linear in the features, which are a mean over places. Stacking the
+    places of both pictures and averaging once gives the mean of both logits.
 
     Args:
-        model: one of `build`.
-        start: a layer's output in `model`, to take in place of the image what that layer would make of it.
+        model: made by `build`.
+        start: the output of a layer of `model`. The new network takes this layer's output in place of the image.
     """
     start = model.inputs[0] if start is None else start
     features = model.get_layer(FEATURES_LAYER)
@@ -90,10 +91,10 @@ def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> kera
 
 
 def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
-    """Make every layer trainable, batch normalization included.
+    """Make every layer trainable, including batch normalization.
 
-    Keras gives MobileNetV2's moving averages a momentum of 0.999: in the thousand steps of a fine-tuning they would
-    hardly leave ImageNet's values, and the network served would not be the network trained.
+    Keras gives MobileNetV2's moving averages a momentum of 0.999. In the thousand steps of a fine-tuning they would
+    hardly leave ImageNet's values, and the served network would differ from the trained one.
     """
     for layer in model.layers:
         layer.trainable = True

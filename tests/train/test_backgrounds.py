@@ -39,7 +39,7 @@ def test_photos_that_are_full_of_it_have_more_evidence(brightness: keras.Model) 
 def test_the_shares_of_all_places_have_the_logit_for_a_mean() -> None:
     keras.utils.set_random_seed(1)
     model = models.mobilenetv2(32, "none")
-    shares = backgrounds._shares(model)
+    shares = backgrounds._class_map(model)
     assert shares.input_shape == (None, 64, 64, 3)
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     large = models.mobilenetv2(64, "none")

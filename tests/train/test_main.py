@@ -1,6 +1,7 @@
 import pytest
 
 from train import __main__ as cli
+from train import phases
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ from train import __main__ as cli
     ],
 )
 def test_the_flags_say_what_is_trained_and_for_how_long(flags: list[str], expected: list[tuple[str, int]]) -> None:
-    assert [(phase.name, phase.epochs) for phase in cli.phases(cli.parser().parse_args(flags))] == expected
+    assert [(phase.name, phase.epochs) for phase in phases.phases(cli.parser().parse_args(flags))] == expected
 
 
 @pytest.mark.parametrize(
