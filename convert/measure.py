@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from serve.model import interpreter
 from serve.model.classifier import Classifier
 
 
@@ -28,7 +27,7 @@ def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     classifier = Classifier(model_path)
     predictions = [classifier.classify(image) for image in images]
     return {
-        "runtime": interpreter.NAME,
+        "runtime": classifier.runtime,
         "probabilities": [prediction.probability for prediction in predictions],
         "decode_ms": statistics.median(prediction.decode_ms for prediction in predictions),
         "inference_ms": statistics.median(prediction.inference_ms for prediction in predictions),

@@ -17,7 +17,6 @@ from tqdm import tqdm
 
 from evaluate import metrics, uncertainty
 from serve.errors import ProblemError
-from serve.model import interpreter
 from serve.model.classifier import Classifier
 from train import data, metadata
 
@@ -193,7 +192,7 @@ def check(args: argparse.Namespace) -> int:
     photos = list(source.read_split("test"))
     evaluation: dict[str, Any] = {
         "model_version": classifier.description.version,
-        "runtime": interpreter.NAME,
+        "runtime": classifier.runtime,
         "test": answers(classifier, photos, len(photos), "test split"),
     }
     if args.photos is not None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 import lambda_function
 from serve.fetch.fetcher import Fetcher
-from serve.model.interpreter import Runner
+from serve.model.interpreter import Interpreter
 
 REST = "everything else"
 
@@ -59,7 +59,7 @@ def main() -> None:
         (Image, "open", "decode"),
         (ImageFile.ImageFile, "load", "decode"),
         (Image.Image, "resize", "resize"),
-        (Runner, "run", "inference"),
+        (Interpreter, "run", "inference"),
     ):
         setattr(owner, name, watch.timed(stage, getattr(owner, name)))
     handler = watch.timed(REST, lambda_function.handler)

@@ -5,8 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from serve.model import model_file, preprocess
-from serve.model.interpreter import Runner
+from serve.model import interpreter, model_file, preprocess
 
 
 class Prediction(NamedTuple):
@@ -43,14 +42,25 @@ class Classifier:
 
     def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = preprocess.MAX_IMAGE_PIXELS) -> None:
         self.description = model_file.read(model_path)
-        self._runner = Runner(model_path, num_threads)
+        self._interpreter = interpreter.load(model_path, num_threads)
+        if self._interpreter.num_outputs != 1:
+            raise ValueError(
+                f"{model_path}: returns {self._interpreter.num_outputs} numbers, not one probability; make the file "
+                "with `python -m convert`"
+            )
+        # An interpreter has one set of tensors.
         self._lock = threading.Lock()
         self._max_pixels = max_pixels
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the network's input, in pixels."""
-        return self._runner.height, self._runner.width
+        return self._interpreter.height, self._interpreter.width
+
+    @property
+    def runtime(self) -> str:
+        """The distribution that runs the model: "ai-edge-litert" or "tflite-runtime"."""
+        return self._interpreter.runtime
 
     def classify(self, image: bytes) -> Prediction:
         """Classify one encoded photo.
@@ -76,4 +86,4 @@ class Classifier:
     def probability(self, pixels: bytes) -> float:
         """P(positive class) of decoded pixels: RGB 0-255, one byte a channel, row by row, in `input_size`."""
         with self._lock:
-            return self._runner.run(pixels)
+            return self._interpreter.run(pixels)[0]
