@@ -5,8 +5,9 @@ Each stands here once, with its default, its parser and its meaning: `docs/setti
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
@@ -43,9 +44,44 @@ def _listed(parse: Callable[[str], _T]) -> Callable[[str], frozenset[_T]]:
     return lambda text: frozenset(parse(item.strip()) for item in text.split(",") if item.strip())
 
 
+def _host(text: str) -> str:
+    """A host as the fetcher compares it: ASCII (IDNA), lower case, no trailing dot; ".example.org" for sub-domains."""
+    name = text.lower().removesuffix(".")
+    dot = "." if name.startswith((".", "*.")) else ""
+    name = name.removeprefix("*").removeprefix(".") if dot else name
+    try:
+        return str(IPv6Address(name.strip("[]")))
+    except ValueError:
+        # Only a name beyond ASCII needs the tables of IDNA, which take time to load.
+        name = name if name.isascii() else name.encode("idna").decode("ascii")
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+        raise ValueError("takes hosts such as example.org or *.example.org, without scheme, port and path")
+    return dot + name
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise ValueError("takes ports from 1 to 65535")
+    return int(text)
+
+
+def _base_path(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
+        raise ValueError("takes a path that begins with a slash, such as /v1")
+    return text.rstrip("/")
+
+
+def _origin(text: str) -> str:
+    origin = text.lower().removesuffix("/")
+    if origin != "*" and not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?", origin):
+        raise ValueError("takes * or one origin such as https://www.example.org, without a path")
+    return origin
+
+
 def _level(text: str) -> str:
-    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-        raise ValueError("takes DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    # No CRITICAL: it would drop the lines of bugs, and with them the metric of the alarm.
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("takes DEBUG, INFO, WARNING or ERROR")
     return text.upper()
 
 
@@ -93,13 +129,13 @@ class Settings(NamedTuple):
     url_allowed_hosts: Annotated[
         frozenset[str],
         About(
-            _listed(str.lower),
-            "The only hosts to fetch from, separated by commas; `.example.org` stands for its sub-domains. "
+            _listed(_host),
+            "The only hosts to fetch from, separated by commas; `*.example.org` stands for its sub-domains. "
             "Empty: any public host.",
         ),
     ] = frozenset()
     url_allowed_ports: Annotated[
-        frozenset[int], About(_listed(_positive_int), "The only ports to connect to, separated by commas.")
+        frozenset[int], About(_listed(_port), "The only ports to connect to, separated by commas.")
     ] = frozenset({80, 443})
     url_allowed_networks: Annotated[
         frozenset[IPv4Network | IPv6Network],
@@ -109,8 +145,16 @@ class Settings(NamedTuple):
             "Anyone who can send a URL then reaches every web server in them.",
         ),
     ] = frozenset()
+    base_path: Annotated[
+        str,
+        About(
+            _base_path,
+            "The path in front of the service's own paths, such as `/v1` behind a load balancer. "
+            "API Gateway's base paths and stages are known from its events.",
+        ),
+    ] = ""
     cors_allow_origin: Annotated[
-        str, About(str, "The value of `Access-Control-Allow-Origin`: an origin, or `*`. Empty: no CORS headers.")
+        str, About(_origin, "The value of `Access-Control-Allow-Origin`: an origin, or `*`. Empty: no CORS headers.")
     ] = ""
     log_level: Annotated[
         str,

@@ -15,7 +15,7 @@ from serve.model.classifier import Prediction
 NAMESPACE: Final = "CatsVsDogs"
 
 _MAX_FOUND: Final = 500  # characters: a server can send a long header
-_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _least = "INFO"
 
 

@@ -68,7 +68,7 @@ class Fuzzer:
 
     def __init__(self) -> None:
         self._files = list(corpus.image_files().values())
-        self._app = App(Settings(fetch_enabled=False, max_image_pixels=_MAX_PIXELS, log_level="CRITICAL"))
+        self._app = App(Settings(fetch_enabled=False, max_image_pixels=_MAX_PIXELS, log_level="ERROR"))
         self._targets: dict[str, tuple[int, Target]] = {
             "image": (80, self._image),
             "multipart": (7, self._multipart),

@@ -173,7 +173,7 @@ def _handler(server: str) -> Handler:
     os.environ |= {
         "URL_ALLOWED_NETWORKS": "127.0.0.1/32",
         "URL_ALLOWED_PORTS": f"80,443,{server.rpartition(':')[2]}",
-        "LOG_LEVEL": "CRITICAL",
+        "LOG_LEVEL": "ERROR",
     }
     import logging
 

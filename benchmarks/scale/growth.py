@@ -33,7 +33,7 @@ _MOST_ROUNDS: Final = 5  # so that the section takes less than four minutes
 _TILE: Final = (1000, 750)
 _SOAKED: Final = (96, 72)
 # As many as template.yaml allows, so that the largest photo is not refused for its bytes.
-_ANY_BYTES: Final = {"MAX_IMAGE_BYTES": "50000000", "LOG_LEVEL": "CRITICAL"}
+_ANY_BYTES: Final = {"MAX_IMAGE_BYTES": "50000000", "LOG_LEVEL": "ERROR"}
 
 
 def run(

@@ -9,7 +9,7 @@ from typing import Any
 from serve import telemetry
 from serve.adapters._records import s3_object
 from serve.app import App, result
-from serve.errors import MalformedRequestError, ProblemError
+from serve.errors import INTERNAL_ERROR, MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 from serve.upload import photo_in_json
@@ -25,13 +25,16 @@ def infer(event: Any) -> bool:
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
-    """The result object, or the problem."""
+    """The result object, or the problem. Never raises."""
     record = telemetry.Record(invocation, source=SOURCE)
     try:
         answered = result(_classify(event, invocation, app, record))
-        record.emit()
     except ProblemError as problem:
         return problem_answer(problem, invocation, record)
+    except Exception as error:  # noqa: BLE001  (as over HTTP: the log gets the traceback, the caller a plain answer)
+        record.add_bug(error)
+        answered = {"error": INTERNAL_ERROR}
+    record.emit()
     return answered
 
 

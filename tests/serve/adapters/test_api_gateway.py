@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from serve import adapters
 from serve.adapters import api_gateway
 from serve.app import App
 from serve.invocation import Invocation
+from serve.settings import Settings
 
 Load = Callable[[str], Any]
 URL = "https://upload.wikimedia.org/wikipedia/commons/3/3a/Cat03.jpg"
@@ -38,19 +40,101 @@ def test_the_query_of_an_http_api_is_decoded(sample_event: Load) -> None:
     assert api_gateway._from_v2(sample_event("http_api_url")).query == {"url": URL}
 
 
+def rest(path: str, resource: str, proxy: str | None = None, stage: str = "prod", **members: Any) -> Any:
+    """An event of payload 1.0 as a REST API, or an HTTP API with `version`, sends it."""
+    context = {"stage": stage, "path": f"/{stage}{path}", "resourcePath": resource, "httpMethod": "GET"}
+    parameters = None if proxy is None else {"proxy": proxy}
+    event = {"resource": resource, "path": path, "httpMethod": "GET", "pathParameters": parameters}
+    return event | {"requestContext": context} | members
+
+
+def http(path: str, route: str, proxy: str | None = None, stage: str = "$default", **context: Any) -> Any:
+    """An event of payload 2.0."""
+    parameters = {} if proxy is None else {"pathParameters": {"proxy": proxy}}
+    context = {"stage": stage, "routeKey": route, "http": {"method": "GET", "path": path}, **context}
+    return {"version": "2.0", "routeKey": route, "rawPath": path, "requestContext": context, **parameters}
+
+
 @pytest.mark.parametrize(
-    ("stage", "path", "seen"),
+    "event",
     [
-        ("prod", "/prod/predict", "/predict"),
-        ("prod", "/production", "/production"),
-        ("$default", "/predict", "/predict"),
-        ("$default", "/pre%64ict", "/predict"),
+        rest("/health", "/health"),
+        rest("/health", "/{proxy+}", "health"),
+        # A custom domain with a base path mapping: the path begins with it.
+        rest("/v1/health", "/health"),
+        rest("/v1/health/", "/health"),
+        rest("/v1/health", "/{proxy+}", "health"),
+        rest("/a/b/health", "/api/{proxy+}", "health"),
+        rest("/he%61lth", "/{proxy+}", "he%61lth"),
+        # An HTTP API with payload 1.0: the path begins with a named stage.
+        rest("/prod/health", "/health", version="1.0"),
+        rest("/prod/health", "/{proxy+}", "health", version="1.0"),
+        rest("/prod/health", "$default", version="1.0"),
+        rest("/health", "$default", stage="$default", version="1.0"),
+        # The stage has the name of a route.
+        rest("/health", "/health", stage="health"),
+        http("/health", "$default"),
+        http("/health", "GET /health"),
+        http("/he%61lth", "$default"),
+        http("/prod/health", "$default", stage="prod"),
+        http("/prod/health", "GET /health", stage="prod"),
+        http("/v1/health", "GET /health"),
+        http("/v1/prod/health", "ANY /{proxy+}", "health", stage="prod"),
+        http("/v1/health", "ANY /{proxy+}", "health"),
     ],
 )
-def test_a_stage_is_no_part_of_the_path(sample_event: Load, stage: str, path: str, seen: str) -> None:
-    event = sample_event("http_api_url") | {"rawPath": path}
-    event["requestContext"]["stage"] = stage
-    assert api_gateway._from_v2(event).path == seen
+def test_base_paths_and_stages_are_no_part_of_the_path(s3_app: App, invocation: Invocation, event: Any) -> None:
+    assert body_of(adapters.answer(event, invocation, s3_app))["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "event", [rest("/v1", "/"), rest("/v1/", "/"), http("/v1", "GET /"), http("/prod", "$default", stage="prod")]
+)
+def test_the_root_of_a_base_path_is_the_page(s3_app: App, invocation: Invocation, event: Any) -> None:
+    assert "<html" in adapters.answer(event, invocation, s3_app)["body"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        http("/production/health", "$default", stage="prod"),
+        rest("/v1/none", "/{proxy+}", "none"),
+        http("/v1/health", "$default"),
+    ],
+)
+def test_what_is_no_prefix_stays(s3_app: App, invocation: Invocation, event: Any) -> None:
+    assert adapters.answer(event, invocation, s3_app)["statusCode"] == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/health", "/v1/health/"])
+def test_a_prefix_that_no_event_names_is_a_setting(model_path: Path, invocation: Invocation, path: str) -> None:
+    app = App(Settings(model_path=model_path, base_path="/v1"))
+    assert body_of(adapters.answer(http(path, "$default"), invocation, app))["status"] == "ok"
+    assert adapters.answer(http("/v10/health", "$default"), invocation, app)["statusCode"] == 404
+
+
+def test_each_kind_of_api_is_counted_as_what_it_is(s3_app: App, invocation: Invocation, log: Callable[[], Any]) -> None:
+    function_url = http("/health", "$default", domainName="abc123.lambda-url.eu-central-1.on.aws")
+    for event, source in (
+        (function_url, "function-url"),
+        (http("/health", "$default", domainName="abc123.execute-api.eu-central-1.amazonaws.com"), "http-api"),
+        (rest("/health", "/health"), "rest-api"),
+        (rest("/health", "/health", version="1.0"), "http-api"),
+    ):
+        adapters.answer(event, invocation, s3_app)
+        assert log()[0]["source"] == source
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        rest("/health", "/health", type="REQUEST", methodArn="arn:aws:execute-api:eu-central-1:1:abc/prod/GET/health"),
+        {"type": "TOKEN", "authorizationToken": "x", "methodArn": "arn:aws:execute-api:eu-central-1:1:abc/prod/GET/"},
+        http("/health", "GET /health") | {"type": "REQUEST", "routeArn": "arn:aws:execute-api:eu-central-1:1:abc/GET/"},
+    ],
+)
+def test_an_authorizers_event_is_no_request(event: Any) -> None:
+    assert not any(adapter.infer(event) for adapter in adapters.ADAPTERS)
 
 
 def test_of_several_values_the_last_counts_and_names_have_no_case(sample_event: Load) -> None:

@@ -2,13 +2,16 @@
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from serve import adapters
 from serve.app import App
+from serve.errors import INTERNAL_ERROR
 from serve.invocation import Invocation
+from serve.settings import Settings
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 
 if TYPE_CHECKING:
@@ -70,6 +73,18 @@ def test_a_fault_of_s3_is_told_without_its_inside(
     assert answer["error"]["status"] == 502
     assert "AccessDenied" not in str(answer)
     assert "AccessDenied" in log()[0]["fault"]
+
+
+def test_a_bug_is_logged_and_counted_and_the_caller_learns_nothing_of_it(
+    model_path: Path, invocation: Invocation, cat_jpeg: bytes, log: Any
+) -> None:
+    app = App(Settings(model_path=model_path))
+    del app.classifier
+    answer = adapters.answer({"image": base64.b64encode(cat_jpeg).decode()}, invocation, app)
+    assert answer == {"error": INTERNAL_ERROR}
+    (line,) = log()
+    assert (line["level"], line["error"], line["errors"]) == ("ERROR", "internal-error", 1)
+    assert "AttributeError" in line["traceback"]
 
 
 @pytest.mark.parametrize(
