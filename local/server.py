@@ -5,22 +5,23 @@ Lambda. What works here works there; a body that is too large there is too large
 """
 
 import threading
-from collections.abc import Mapping
+import time
 from typing import Final
 
 import anyio
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response as StarletteResponse
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from local import docs
 from local.event import event_of, is_text
+from local.metrics import CONTENT_TYPE, Metrics
 from local.uploads import Uploads
-from serve import adapters, page
+from serve import adapters
 from serve.app import App
 from serve.errors import ProblemError
+from serve.http import Response
 from serve.invocation import Invocation, from_context
 from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
@@ -73,42 +74,45 @@ class _Answers:
     def __init__(self, app: App, uploads: Uploads) -> None:
         self._app = app
         self._uploads = uploads
+        self._metrics = Metrics()
         self._decoders = anyio.CapacityLimiter(DECODERS)
         self._fetchers = anyio.CapacityLimiter(FETCHERS)
 
-    async def answer(self, request: Request) -> Response:
-        if request.scope["path"] == "/docs" and request.method in ("GET", "HEAD"):
-            html = docs.html()
-            return _response(request, 200, {"x-content-type-options": "nosniff", **page.headers(html)}, html)
+    async def answer(self, request: Request) -> StarletteResponse:
+        started = time.perf_counter()
+        with self._metrics.in_progress.track_inprogress():
+            answer = await self._answer(request)
+        seconds = time.perf_counter() - started
+        self._metrics.count(request.method, request.scope["path"], answer.status, seconds, answer.body)
+        response = StarletteResponse(answer.body, answer.status, answer.headers)
+        if request.method == "HEAD":
+            # Starlette gives the length of an empty body; a GET has another (RFC 9110, section 8.6).
+            del response.headers["content-length"]
+        return response
+
+    async def _answer(self, request: Request) -> Response:
+        if request.scope["path"] == "/metrics" and request.method in ("GET", "HEAD"):
+            return Response(200, {"content-type": CONTENT_TYPE}, self._metrics.text())
         invocation = from_context(None)
         try:
             async with self._uploads.body(request, max_body_bytes(request.headers.get("content-type", ""))) as body:
-                return await self._answer(request, body, invocation)
+                return await self._from_app(request, body, invocation)
         except ProblemError as problem:
-            refusal = self._app.refuse(problem, invocation, source="http-api")
-            return _response(request, refusal.status, refusal.headers, refusal.body)
+            return self._app.refuse(problem, invocation, source="http-api")
 
-    async def _answer(self, request: Request, body: bytes, invocation: Invocation) -> Response:
+    async def _from_app(self, request: Request, body: bytes, invocation: Invocation) -> Response:
         event = event_of(request, body, invocation)
         if request.method == "POST":
             limiter = self._fetchers if _may_bring_url(request, body) else self._decoders
             answer = await anyio.to_thread.run_sync(adapters.answer, event, invocation, self._app, limiter=limiter)
         else:  # in the event loop, so that /health answers while all threads are busy
             answer = adapters.answer(event, invocation, self._app)
-        return _response(request, answer["statusCode"], answer["headers"], answer["body"])
+        return Response(answer["statusCode"], answer["headers"], answer["body"])
 
 
 def _may_bring_url(request: Request, body: bytes) -> bool:
     in_query = b"url=" in request.scope["query_string"]
     return in_query or (len(body) <= _MAX_URL_BODY_BYTES and body.lstrip()[:1] == b"{")
-
-
-def _response(request: Request, status: int, headers: Mapping[str, str], body: str) -> Response:
-    response = Response(body, status, headers)
-    if request.method == "HEAD":
-        # Starlette gives the length of an empty body; a GET has another (RFC 9110, section 8.6).
-        del response.headers["content-length"]
-    return response
 
 
 def max_body_bytes(content_type: str) -> int:

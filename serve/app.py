@@ -15,9 +15,9 @@ from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 from serve.upload import Photo, photo_in
 
-OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
-
 Route = Callable[[Request, Invocation, telemetry.Record], Response]
+
+OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
 
 
 class App:
@@ -36,6 +36,7 @@ class App:
         self._fetcher = fetcher or Fetcher(fetch_policy(settings))
         self._routes: dict[str, dict[str, Route]] = {
             "/": {"GET": self._page},
+            "/docs": {"GET": self._docs},
             "/health": {"GET": self._health},
             "/openapi.json": {"GET": self._openapi},
             "/predict": {"POST": self._predict},
@@ -123,6 +124,12 @@ class App:
         from serve import page
 
         html = page.html()
+        return Response(200, page.headers(html), html)
+
+    def _docs(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
+        from serve import docs, page
+
+        html = docs.html(OPENAPI_FILE.read_text(encoding="utf-8"))
         return Response(200, page.headers(html), html)
 
     def _openapi(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:

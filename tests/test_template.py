@@ -248,6 +248,7 @@ def test_the_api_has_the_routes_and_only_calls_the_function(template: dict[str, 
         ("/predict", "post"),
         ("/predict", "options"),
         ("/health", "get"),
+        ("/docs", "get"),
         ("/openapi.json", "get"),
         ("/", "get"),
     }

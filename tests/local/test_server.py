@@ -88,7 +88,8 @@ def test_every_form_gives_the_same_cat(ask: Ask, photo_server: str, cat_jpeg: by
         ("GET", "/predict", 405),
         ("DELETE", "/health", 405),
         ("GET", "/nothing", 404),
-        ("POST", "/docs", 404),
+        ("POST", "/docs", 405),
+        ("GET", "/docs", 200),
         ("GET", "/%0A", 404),
         ("GET", "/he%61lth", 200),
         ("POST", "/predict", 400),
@@ -225,6 +226,29 @@ def test_docs_show_every_operation_and_the_whole_document(ask: Ask) -> None:
     assert "script-src 'none'" in docs.headers["content-security-policy"]
     assert "src=" not in html
     assert ask("HEAD", "/docs").data == b""
+
+
+def test_metrics_count_requests_and_predictions(cat_jpeg: bytes) -> None:
+    parser = pytest.importorskip("prometheus_client.parser", reason="needs the local service's packages")
+    with local_service() as running, urllib3.PoolManager() as pool:
+        for body in (cat_jpeg, cat_jpeg, b"no photo"):
+            pool.request("POST", f"{running.url}/predict", body=body)
+        for path in ("/a", "/b", "/health"):
+            pool.request("GET", running.url + path)
+        scraped = pool.request("GET", f"{running.url}/metrics")
+    assert scraped.headers["content-type"].startswith("text/plain; version=")
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in parser.text_string_to_metric_families(scraped.data.decode())
+        for sample in family.samples
+    }
+    assert samples["http_requests_total", "/predict", "200", "POST"] == 2
+    assert samples["http_requests_total", "/predict", "415", "POST"] == 1
+    assert samples["http_requests_total", "404", "GET", "other"] == 2
+    assert samples["predictions_total", "cat", "false"] == 2
+    assert samples["http_request_duration_seconds_count", "/predict"] == 3
+    assert samples["http_requests_in_progress",] == 1  # the scrape itself
+    assert samples["process_resident_memory_bytes",] > 1e6
 
 
 def test_a_client_that_leaves_halfway_disturbs_nobody(service: LocalService, ask: Ask) -> None:

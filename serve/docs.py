@@ -1,11 +1,8 @@
 """The API description as a page to read: openapi.json, with no script and nothing from another host."""
 
 import json
-from functools import cache
 from html import escape
 from typing import Any, Final
-
-from serve.app import OPENAPI_FILE
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
@@ -16,10 +13,13 @@ pre { overflow-x: auto; padding: 1rem; border: 1px solid; border-radius: .5rem; 
 """
 
 
-@cache
-def html() -> str:
-    """The page: a heading and a summary for each operation, then the whole document."""
-    document = json.loads(OPENAPI_FILE.read_text(encoding="utf-8"))
+def html(openapi: str) -> str:
+    """The page: a heading and a summary for each operation, then the whole document.
+
+    Args:
+        openapi: the OpenAPI document, JSON.
+    """
+    document = json.loads(openapi)
     title = escape(document["info"]["title"])
     operations = "".join(
         f"<h2>{method.upper()} {escape(path)}</h2><p>{_summary(operation)}</p>"
