@@ -4,6 +4,7 @@ A line never holds the photo, nor more of a photo's URL than scheme and host: a 
 """
 
 import json
+import os
 import sys
 import time
 from typing import Any, Final
@@ -29,7 +30,9 @@ class Record(dict[str, Any]):
     """The log entry of one request, or of one photo of a batch."""
 
     def __init__(self, invocation: Invocation, *, source: str, **fields: object) -> None:
-        super().__init__(request_id=invocation.request_id, source=source, **fields)
+        # Lambda sets the variable: "Defined runtime environment variables" in the AWS Lambda Developer Guide.
+        function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+        super().__init__(request_id=invocation.request_id, function=function, source=source, **fields)
         if invocation.trace_id:
             self["trace_id"] = invocation.trace_id
         self["cold_start"] = invocation.cold_start
@@ -71,15 +74,18 @@ class Record(dict[str, Any]):
         sys.stdout.flush()
 
     def _metrics(self) -> dict[str, Any]:
-        """The line's metrics and their dimensions ("Specification: Embedded metric format", CloudWatch User Guide)."""
+        """The line's metrics and their dimensions ("Specification: Embedded metric format", CloudWatch User Guide).
+
+        Each has the function as a dimension: two stacks share neither a metric nor an alarm.
+        """
         milliseconds = [name for name in ("total_ms", "fetch_ms", "decode_ms", "inference_ms") if name in self]
-        directives = [_directive([["source"]], [(name, "Milliseconds") for name in milliseconds])]
+        directives = [_directive([["function", "source"]], [(name, "Milliseconds") for name in milliseconds])]
         if "label" in self:
             self["predictions"] = 1
-            directives.append(_directive([["label"]], [("predictions", "Count"), ("probability", "None")]))
+            directives.append(_directive([["function", "label"]], [("predictions", "Count"), ("probability", "None")]))
         if "error" in self:
             self["errors"] = 1
-            directives.append(_directive([["error"], ["source"]], [("errors", "Count")]))
+            directives.append(_directive([["function", "error"], ["function", "source"]], [("errors", "Count")]))
         return {"Timestamp": self["timestamp"], "CloudWatchMetrics": directives}
 
 

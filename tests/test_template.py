@@ -1,5 +1,6 @@
 """What linters of template.yaml do not know: that its parts fit each other, and the code."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import yaml
 
 from serve import telemetry
 from serve.errors import INTERNAL_ERROR
+from serve.invocation import from_context
+from serve.model.classifier import Prediction
 from serve.settings import Settings
 
 # Measured, in docs/deployment.md: the greediest photo that is taken, once, and in all eight threads of a batch.
@@ -317,6 +320,8 @@ def test_what_goes_wrong_raises_an_alarm(template: dict[str, Any]) -> None:
         ("5xx", "HttpApi"),
         ("Latency", "HttpApi"),
         ("errors", "internal-error"),
+        ("errors", "ClassifyFunction"),
+        ("errors", "ClassifyUploadsFunction"),
         ("Errors", "ClassifyUploadsFunction"),
         ("Throttles", "ClassifyUploadsFunction"),
         ("ApproximateAgeOfOldestMessage", "UploadQueue"),
@@ -327,17 +332,49 @@ def test_what_goes_wrong_raises_an_alarm(template: dict[str, Any]) -> None:
         assert ("Statistic" in alarm) != ("ExtendedStatistic" in alarm)
 
 
-def test_alarms_and_dashboard_use_the_metrics_that_the_code_emits(template: dict[str, Any], root: Path) -> None:
-    code = (root / "serve" / "telemetry.py").read_text(encoding="utf-8")
-    fault = properties(template, "InternalErrorsAlarm")
-    assert fault["Namespace"] == telemetry.NAMESPACE
-    assert fault["Dimensions"] == [{"Name": "error", "Value": str(INTERNAL_ERROR["type"]).rsplit(":", 1)[1]}]
-    dashboard = properties(template, "Dashboard")["DashboardBody"]["Fn::Sub"]
-    searches = re.findall(r"SEARCH\('\{(\w+),(\w+)\} MetricName=(\w+)'", dashboard)
-    assert {namespace for namespace, _dimension, _metric in searches} == {telemetry.NAMESPACE}
-    for _namespace, dimension, metric in (*searches, ("", "error", fault["MetricName"])):
-        assert f'["{dimension}"]' in code
-        assert f'"{metric}"' in code
+def emitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[tuple[str, frozenset[str]]]:
+    """The metrics and dimensions of a log line that has all of them, with the function's name in a dimension."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "a-stack-classify")
+    record = telemetry.Record(from_context(None), source="http-api")
+    record.add_prediction(Prediction("cat", 0.1, False, "v1", 1.0, 2.0))
+    record.add_bug(ValueError())
+    record.emit()
+    line = json.loads(capsys.readouterr().out)
+    assert line["function"] == "a-stack-classify"
+    return {
+        (metric["Name"], frozenset(dimensions))
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for metric in directive["Metrics"]
+        for dimensions in directive["Dimensions"]
+        if all(name in line for name in dimensions)
+    }
+
+
+def test_alarms_and_dashboard_use_the_metrics_that_the_code_emits(
+    template: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = emitted(monkeypatch, capsys)
+    alarms = [
+        alarm
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == telemetry.NAMESPACE
+    ]
+    assert len(alarms) == 2
+    for alarm in alarms:
+        dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
+        assert (alarm["MetricName"], frozenset(dimensions)) in known
+        assert dimensions["error"] == str(INTERNAL_ERROR["type"]).rpartition(":")[2]
+    dashboard = json.loads(properties(template, "Dashboard")["DashboardBody"]["Fn::Sub"])
+    searches = re.findall(r"SEARCH\('\{(\w+),([\w,]+)\} MetricName=(\w+) function=\((.+?)\)'", json.dumps(dashboard))
+    assert len(searches) == 4
+    for namespace, dimensions, metric, functions in searches:
+        assert namespace == telemetry.NAMESPACE
+        assert (metric, frozenset(dimensions.split(","))) in known
+        assert set(re.findall(r"\w+Function", functions)) == {"ClassifyFunction", "ClassifyUploadsFunction"}
+
+
+def test_two_stacks_share_no_metric(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert all("function" in dimensions for _metric, dimensions in emitted(monkeypatch, capsys))
 
 
 def test_outputs_name_what_exists(template: dict[str, Any]) -> None:
