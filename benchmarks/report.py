@@ -79,10 +79,7 @@ def page(results: dict[str, Any]) -> str:
 
 def summary(results: dict[str, Any]) -> str:
     """The part of README.md about the run."""
-    parts = [_about(results)]
-    if overview(results):
-        parts += [_overview_table(results), "![Cold start, warm answers and memory](benchmarks/plots/overview.png)"]
-    parts += ["Targets, and whether they hold:", targets.table(results)]
+    parts = [_about(results), *([_overview_table(results)] if overview(results) else [])]
     return "\n\n".join([*parts, "All figures, and how they are measured: [`benchmarks/`](benchmarks/README.md)."])
 
 

@@ -1,4 +1,4 @@
-"""python -m evaluate report: the README's result tables, the model card and its plots, so that no figure is typed."""
+"""python -m evaluate report: the result tables in docs/training.md, the model card, its plots; no figure is typed."""
 
 import json
 from pathlib import Path
@@ -78,12 +78,12 @@ def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, so
         plots.save(figure, models_dir / "plots" / f"{name}.png")
 
 
-def main(readme: Path = Path("README.md"), models_dir: Path = Path("models")) -> int:
-    """Bring the README, the model card and its plots up to date; returns the exit status."""
+def main(page: Path = Path("docs/training.md"), models_dir: Path = Path("models")) -> int:
+    """Bring the tables, the model card and its plots up to date; returns the exit status."""
     known = metadata.read(models_dir)
     evaluation = json.loads((models_dir / check.FILE).read_text())
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), known), encoding="utf-8")
+    page.write_text(with_tables(page.read_text(encoding="utf-8"), known), encoding="utf-8")
     (models_dir / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
     draw(known, evaluation, models_dir, data.Source())
-    print(f"{readme}, {models_dir / 'README.md'} and its plots have the figures of {models_dir / metadata.FILE}")
+    print(f"{page}, {models_dir / 'README.md'} and its plots have the figures of {models_dir / metadata.FILE}")
     return 0

@@ -10,7 +10,7 @@ from train import metadata
 
 
 def test_the_readme_has_the_figures_of_metadata(root: Path) -> None:
-    text = (root / "README.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "training.md").read_text(encoding="utf-8")
     assert report.with_tables(text, metadata.read(root / "models")) == text
 
 
