@@ -34,8 +34,9 @@ RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/pyt
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
 LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--allow-unsafe --no-header
-# LiteRT's Python package requires it; its C library, which serve uses, does not.
-NO_NUMPY := --no-allow-unsafe --unsafe-package numpy
+# LiteRT's Python package requires these; its C library, which serve uses, does not. What is locked is in the image.
+LIBRARY_ONLY := --no-allow-unsafe $(addprefix --unsafe-package=,backports-strenum flatbuffers ml-dtypes numpy protobuf)
+SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensions)
 
 # The tests of a file share servers, models and browsers: they stay in one process. The slowest files start first.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -134,12 +135,12 @@ benchmarks: .venv/dev/installed .venv/sam/installed  ## measure speed, size and 
 	.venv/dev/bin/python -m benchmarks $(BENCHMARK_FLAGS)
 
 lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and requirements/*.in
-	$(LOCK) $(NO_NUMPY) pyproject.toml --extra litert --output-file requirements/serve.txt
-	$(LOCK) $(NO_NUMPY) pyproject.toml --extra litert --extra test --output-file requirements/serve-test.txt
+	$(LOCK) $(SERVE_ONLY) pyproject.toml --extra litert --output-file requirements/serve.txt
+	$(LOCK) $(SERVE_ONLY) pyproject.toml --extra litert --extra test --output-file requirements/serve-test.txt
 	$(LOCK) pyproject.toml --extra tflite-runtime --output-file requirements/serve-tflite-runtime.txt
 	$(LOCK) pyproject.toml --extra tflite-runtime --extra test --output-file requirements/tflite-runtime-test.txt
 	$(LOCK) pyproject.toml --extra litert --extra train --output-file requirements/train.txt
-	$(LOCK) $(NO_NUMPY) pyproject.toml --extra litert --extra local --output-file requirements/local.txt
+	$(LOCK) $(LIBRARY_ONLY) pyproject.toml --extra litert --extra local --output-file requirements/local.txt
 	$(LOCK) pyproject.toml --extra litert --extra local --extra train --extra test --extra dev --output-file requirements/dev.txt
 	$(LOCK) --output-file requirements/sam.txt requirements/sam.in
 	$(LOCK) --output-file requirements/audit.txt requirements/audit.in
