@@ -5,10 +5,12 @@ do not count.
 """
 
 import re
-import shlex
+import shutil
+import subprocess
 from collections.abc import Iterable, Iterator
 from importlib.metadata import distributions
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from benchmarks import figures, plots
@@ -53,9 +55,11 @@ def _of_contender(contender: Contender) -> dict[str, Any]:
     own = {MODEL: [contender.model], CODE: list(code_files(contender.folder))}
     found = {"title": contender.title, "installed": counted(installed_files(contender.site_packages) | own)}
     if contender.folder == ROOT:
-        dockerfile = ROOT / "Dockerfile.lambda"
-        carried = image_files(contender.site_packages, dockerfile, client_in_base=contender.name == OURS)
-        found["image"] = counted(carried | own)
+        with TemporaryDirectory() as folder:
+            carried = image_files(
+                contender.site_packages, ROOT / "Dockerfile.lambda", Path(folder), client_in_base=contender.name == OURS
+            )
+            found["image"] = counted(carried | own)
     return found
 
 
@@ -75,39 +79,33 @@ def installed_files(site_packages: Path) -> Files:
     return found
 
 
-def image_files(site_packages: Path, dockerfile: Path, *, client_in_base: bool) -> Files:
-    """The files of an environment without those that the Dockerfile's commands remove.
+def image_files(site_packages: Path, dockerfile: Path, folder: Path, *, client_in_base: bool) -> Files:
+    """The files of an environment that the Dockerfile leaves: its own commands run on a copy.
 
     Args:
         site_packages: of the environment.
         dockerfile: with these commands.
+        folder: an empty one, for the copy.
         client_in_base: whether the base image brings AWS's runtime client, as the default one does.
-    """
-    gone = removed(site_packages, dockerfile.read_text(encoding="utf-8"))
-    if client_in_base:
-        gone |= {site_packages / name for name in _client_entries(site_packages)}
-    return {
-        part: kept
-        for part, files in installed_files(site_packages).items()
-        if (kept := [path for path in files if gone.isdisjoint((path, *path.parents))])
-    }
-
-
-def removed(folder: Path, dockerfile: str) -> set[Path]:
-    """The files that `rm -rf` and the loop over botocore's services remove from a folder of packages.
 
     Raises:
-        ValueError: the Dockerfile does not have these commands in a form that this function reads.
+        ValueError: the Dockerfile does not have these commands where they are looked for.
     """
-    command = re.search(r"rm -rf ((?:[^;]|\\\n)+);", dockerfile)
-    loop = re.search(r'for service in (\S+); do\s*\\\s*test "\$service" = (\S+) ', dockerfile)
-    if command is None or loop is None:
-        raise ValueError(
-            "Dockerfile.lambda removes packages in a way that benchmarks.size does not read: change it there"
-        )
-    paths = {path for pattern in shlex.split(command[1]) for path in folder.glob(pattern)}
-    services = {path for path in folder.glob(loop[1]) if path.is_dir()}
-    return paths | (services - {folder / loop[2]})
+    shutil.copytree(site_packages, folder, dirs_exist_ok=True, symlinks=True)
+    command = _pruning(dockerfile.read_text(encoding="utf-8"))
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+    if client_in_base:
+        for name in _client_entries(site_packages):
+            shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
+    return installed_files(folder)
+
+
+def _pruning(dockerfile: str) -> str:
+    """The command that removes what serving does not use: the first RUN in the folder of the packages."""
+    found = re.search(r"^WORKDIR /build/packages\nRUN ((?:.*\\\n)*.*)$", dockerfile, re.MULTILINE)
+    if found is None:
+        raise ValueError("Dockerfile.lambda removes packages where benchmarks.size does not look: change it there")
+    return found[1]
 
 
 def _client_entries(site_packages: Path) -> set[str]:

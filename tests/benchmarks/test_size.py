@@ -15,7 +15,7 @@ FILES = {
     "numpy.libs/libblas.so": 4,
     "PIL/Image.py": 1,
     "pillow.libs/libjpeg.so": 1,
-    "ai_edge_litert/interpreter.so": 5,
+    "ai_edge_litert/libLiteRt.so": 5,
     "ai_edge_litert/tools/big": 8,
     "botocore/data/s3/service.json": 1,
     "botocore/data/ec2/service.json": 2,
@@ -72,30 +72,36 @@ def test_links_are_not_counted(contender: Contender) -> None:
     assert size.run([contender]) == before
 
 
-def test_the_image_lacks_what_the_dockerfile_removes(contender: Contender, root: Path) -> None:
-    kept = size.image_files(contender.site_packages, root / "Dockerfile.lambda", client_in_base=True)
-    left = {str(path.relative_to(contender.site_packages)) for files in kept.values() for path in files}
-    assert left == {
+def in_the_image(contender: Contender, root: Path, folder: Path, *, client_in_base: bool) -> set[str]:
+    kept = size.image_files(contender.site_packages, root / "Dockerfile.lambda", folder, client_in_base=client_in_base)
+    return {str(path.relative_to(folder)) for files in kept.values() for path in files}
+
+
+def test_the_image_lacks_what_the_dockerfile_removes(contender: Contender, root: Path, tmp_path: Path) -> None:
+    assert in_the_image(contender, root, tmp_path / "copy", client_in_base=True) == {
         "numpy/core.py",
         "numpy.libs/libblas.so",
         "PIL/Image.py",
         "pillow.libs/libjpeg.so",
-        "ai_edge_litert/interpreter.so",
+        "ai_edge_litert/libLiteRt.so",
         "botocore/data/s3/service.json",
         "botocore/data/endpoints.json",
         "botocore/session.py",
         "six.py",
     }
+    assert (contender.site_packages / "numpy" / "f2py" / "main.py").is_file()  # only the copy lacks it
 
 
-def test_an_image_whose_base_has_no_runtime_client_carries_it(contender: Contender, root: Path) -> None:
-    kept = size.image_files(contender.site_packages, root / "Dockerfile.lambda", client_in_base=False)
-    assert contender.site_packages / "awslambdaric" / "bootstrap.py" in kept[size.REST]
+def test_an_image_whose_base_has_no_runtime_client_carries_it(contender: Contender, root: Path, tmp_path: Path) -> None:
+    kept = in_the_image(contender, root, tmp_path / "copy", client_in_base=False)
+    assert {"awslambdaric/bootstrap.py", f"{DIST_INFO}/METADATA"} <= kept
 
 
-def test_a_dockerfile_that_removes_in_another_way_is_told(tmp_path: Path) -> None:
+def test_a_dockerfile_that_removes_elsewhere_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nRUN find . -delete\n")
     with pytest.raises(ValueError, match="change it there"):
-        size.removed(tmp_path, "FROM scratch\nRUN find . -delete\n")
+        size.image_files(tmp_path / "packages", tmp_path / "Dockerfile", tmp_path / "copy", client_in_base=True)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,11 @@ def run(engine: str, image: str, script: str) -> str:
     return _client(engine, "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", script)
 
 
+def size(engine: str, image: str) -> int:
+    """The size of an image with its base, in bytes."""
+    return int(_client(engine, "image", "inspect", image, "--format", "{{.Size}}"))
+
+
 def _client(engine: str, *arguments: str) -> str:
     environment = os.environ | {"DOCKER_HOST": engine}
     return subprocess.run(
