@@ -39,12 +39,13 @@ def _plain(loader: Any, _: str, node: Any) -> Any:
 _Loader.add_multi_constructor("!", _plain)
 
 
-def settings(template: Path = ROOT / "template.yaml") -> Settings:
-    """The template's settings, with every parameter at its default."""
-    loaded = yaml.load(template.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)
+def settings(folder: Path = ROOT) -> Settings:
+    """The settings of template.yaml and its queue, with every parameter at its default."""
+    loaded = _read(folder / "template.yaml")
     parameters = {name: each["Default"] for name, each in loaded["Parameters"].items()}
     resources = {name: each.get("Properties", {}) for name, each in loaded["Resources"].items()}
     event = resources["ClassifyUploadsFunction"]["Events"]["Uploads"]["Properties"]
+    queue = _read(folder / "stacks" / "storage.yaml")["Resources"]["UploadQueue"]["Properties"]
     return Settings(
         api_concurrency=parameters["ApiConcurrency"],
         throttle_rate=parameters["ApiThrottleRate"],
@@ -54,6 +55,10 @@ def settings(template: Path = ROOT / "template.yaml") -> Settings:
         uploads_memory_mb=resources["ClassifyUploadsFunction"]["MemorySize"],
         batch_size=event["BatchSize"],
         window_s=event["MaximumBatchingWindowInSeconds"],
-        visibility_s=resources["UploadQueue"]["VisibilityTimeout"],
-        receives=resources["UploadQueue"]["RedrivePolicy"]["maxReceiveCount"],
+        visibility_s=queue["VisibilityTimeout"],
+        receives=queue["RedrivePolicy"]["maxReceiveCount"],
     )
+
+
+def _read(file: Path) -> Any:
+    return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  (a SafeLoader)

@@ -24,12 +24,12 @@ def loads(results: dict[str, Any], multiple: int, settings: str) -> list[dict[st
 
 
 def test_the_settings_are_the_templates(root: Path) -> None:
-    text = (root / "template.yaml").read_text(encoding="utf-8")
+    text, storage = ((root / name).read_text(encoding="utf-8") for name in ("template.yaml", "stacks/storage.yaml"))
     found = template.settings()
-    assert f"VisibilityTimeout: {found.visibility_s}\n" in text
+    assert f"VisibilityTimeout: {found.visibility_s}\n" in storage
     assert f"BatchSize: {found.batch_size}\n" in text
     assert f"MaximumBatchingWindowInSeconds: {found.window_s}\n" in text
-    assert f"maxReceiveCount: {found.receives}\n" in text
+    assert f"maxReceiveCount: {found.receives}\n" in storage
     assert f"MemorySize: {found.api_memory_mb}\n" in text
     assert f"MemorySize: {found.uploads_memory_mb}\n" in text
     assert text.split("  ApiConcurrency:")[1].split("Default: ")[1].startswith(f"{found.api_concurrency}\n")
