@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from serve import telemetry
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
-from serve.fetch.fetcher import Fetcher, FetchPolicy
 from serve.http import JSON, Request, Response, internal_error_response, json_response, problem_response
 from serve.invocation import Invocation
 from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 from serve.upload import Photo, photo_in
+
+if TYPE_CHECKING:  # at run time the first URL loads it
+    from serve.fetch.fetcher import Fetcher, FetchPolicy
 
 Route = Callable[[Request, Invocation, telemetry.Record], Response]
 
@@ -28,12 +30,13 @@ class App:
     """
 
     def __init__(
-        self, settings: Settings, fetcher: Fetcher | None = None, classifier: Classifier | None = None
+        self, settings: Settings, fetcher: "Fetcher | None" = None, classifier: Classifier | None = None
     ) -> None:
         telemetry.set_level(settings.log_level)
         self.settings = settings
         self.classifier = classifier or Classifier(settings.model_path, settings.num_threads, settings.max_image_pixels)
-        self._fetcher = fetcher or Fetcher(fetch_policy(settings))
+        if fetcher:
+            self._fetcher = fetcher
         self._routes: dict[str, dict[str, Route]] = {
             "/": {"GET": self._page},
             "/docs": {"GET": self._docs},
@@ -41,6 +44,13 @@ class App:
             "/openapi.json": {"GET": self._openapi},
             "/predict": {"POST": self._predict},
         }
+
+    @cached_property
+    def _fetcher(self) -> "Fetcher":
+        """Made for the first URL: other events do not load its code."""
+        from serve.fetch.fetcher import Fetcher
+
+        return Fetcher(fetch_policy(self.settings))
 
     def classify(self, photo: Photo, invocation: Invocation, record: telemetry.Record) -> Prediction:
         """Fetch the photo if it is behind a URL, and classify it.
@@ -159,8 +169,10 @@ class App:
         return Response(response.status, headers, response.body)
 
 
-def fetch_policy(settings: Settings) -> FetchPolicy:
+def fetch_policy(settings: Settings) -> "FetchPolicy":
     """The settings' limits on what may be fetched."""
+    from serve.fetch.fetcher import FetchPolicy
+
     return FetchPolicy(
         enabled=settings.fetch_enabled,
         allowed_hosts=settings.url_allowed_hosts,

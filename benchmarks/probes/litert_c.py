@@ -4,9 +4,9 @@ Nothing is checked and nothing is released. Numbers and structures: google-ai-ed
 """
 
 import ctypes
+import os.path
 import sys
 from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
-from pathlib import Path
 from typing import Any
 
 _CPU, _READ, _WRITE = 1, 0, 1
@@ -34,8 +34,9 @@ class Network:
     """A network with one input and one float32 output, on one thread."""
 
     def __init__(self, model_path: str) -> None:
-        folder = next(entry for entry in sys.path if Path(entry, "ai_edge_litert").is_dir())
-        self._lite = ctypes.CDLL(f"{folder}/ai_edge_litert/libLiteRt.so")
+        # os.path and not pathlib, whose import would make the floor higher.
+        paths = (os.path.join(entry, "ai_edge_litert", "libLiteRt.so") for entry in sys.path)  # noqa: PTH118
+        self._lite = ctypes.CDLL(next(path for path in paths if os.path.isfile(path)))  # noqa: PTH113
         environment = self._made("LiteRtCreateEnvironment", c_int(2), _QUIET_CPU)
         self._model = self._compiled(environment, self._loaded(environment, model_path))
         requirements = "LiteRtGetCompiledModel{}BufferRequirements"
