@@ -38,9 +38,11 @@ print(json.dumps(sorted(sys.modules)))
 ANSWER = """
 import json, sys
 import lambda_function
-start = set(sys.modules)
+from serve.lazy import LazyModule
+loaded = lambda: {name for name, module in sys.modules.items() if type(module) is not LazyModule}
+start = loaded()
 answer = lambda_function.handler(json.load(sys.stdin), None)
-print(json.dumps({"answer": answer, "start": sorted(start), "event": sorted(set(sys.modules) - start)}))
+print(json.dumps({"answer": answer, "start": sorted(start), "event": sorted(loaded() - start)}))
 """
 
 
