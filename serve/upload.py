@@ -3,7 +3,9 @@
 import base64
 import binascii
 import json
-from typing import Any, NamedTuple
+import re
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, unquote_to_bytes
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, UnsupportedImageTypeError
 from serve.http import Request
@@ -13,6 +15,8 @@ _FORMS = (
     'a JSON body {"url": "..."} or {"image": "<base64>"}, a multipart/form-data body with a part named "file", '
     "an image/* body, or ?url=..."
 )
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+")
+_LONG_ENOUGH_FOR_BASE64: Final = 64  # the smallest image; a host name without a dot is shorter
 
 
 class Photo(NamedTuple):
@@ -27,32 +31,47 @@ def photo_in(request: Request, max_bytes: int) -> Photo:
 
     Raises:
         MalformedRequestError: there is no photo, more than one, or its form is broken.
-        UnsupportedImageTypeError: the body is not in one of the forms.
+        UnsupportedImageTypeError: the body is not in one of the forms, or is compressed in a way that nothing here
+            undoes.
         ImageTooLargeError: the photo has more than `max_bytes`, without its form.
     """
     if "url" in request.query:
-        if request.body:
-            raise MalformedRequestError("The request has both ?url= and a body. Send one photo a request.")
-        return Photo(url=request.query["url"])
+        return _photo_in_query(request)
     if not request.body:
         raise MalformedRequestError(f"The request has no photo. Send {_FORMS}.")
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type == "multipart/form-data":
-        photo = Photo(image=_multipart_file(request.body, request.headers["content-type"], max_bytes))
-    # The bytes decide, not the type: curl -d declares a form, whatever it sends.
-    elif preprocess.sniff(request.body) or content_type.startswith("image/"):
-        photo = Photo(image=request.body)
-    elif content_type.endswith("json") or request.body.lstrip()[:1] == b"{":
-        photo = photo_in_json(_json(request.body))
-    else:
-        raise UnsupportedImageTypeError(f"The service does not accept a body of this type. Send {_FORMS}.")
+    photo = _photo_in_body(_decompressed(request, max_bytes), request.headers.get("content-type", ""), max_bytes)
     if photo.image is not None and len(photo.image) > max_bytes:
         raise ImageTooLargeError.over(max_bytes)
     return photo
 
 
+def _photo_in_query(request: Request) -> Photo:
+    if request.body:
+        raise MalformedRequestError("The request has both ?url= and a body. Send one photo a request.")
+    if len(request.query) > 1:
+        # The photo's URL has parameters of its own, and "&" has cut them off.
+        raise MalformedRequestError(
+            "The query has parameters beside url. Percent-encode the URL of the photo: & as %26, ? as %3F, # as %23."
+        )
+    return _photo_at(request.query["url"])
+
+
+def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data":
+        from serve import form  # here: few requests need it
+
+        return Photo(image=form.file_in(body, content_type, max_bytes))
+    # The bytes decide, not the type: curl -d declares a form, whatever it sends.
+    if preprocess.sniff(body) or media_type.startswith("image/"):
+        return Photo(image=body)
+    if media_type.endswith("json") or body.lstrip()[:1] == b"{":
+        return photo_in_json(_json(body))
+    raise UnsupportedImageTypeError(f"The service does not accept a body of this type. Send {_FORMS}.")
+
+
 def photo_in_json(value: Any) -> Photo:
-    """The photo in `{"url": "..."}` or `{"image": "<base64>"}`; the base64 may follow the prefix of a `data:` URL.
+    """The photo in `{"url": "..."}` or `{"image": "<base64>"}`. Either may be a `data:` URL.
 
     Raises:
         MalformedRequestError: it has neither member, or both, or the base64 is invalid.
@@ -61,21 +80,41 @@ def photo_in_json(value: Any) -> Photo:
         raise MalformedRequestError('The JSON must be an object with either "url" or "image".')
     name = "url" if "url" in value else "image"
     text = value[name]
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not text.strip():
         raise MalformedRequestError(f'"{name}" must be a non-empty string.')
-    return Photo(url=text) if name == "url" else Photo(image=decode_base64(text))
+    return _photo_at(text) if name == "url" else Photo(image=_image_in(text.strip()))
+
+
+def _photo_at(url: str) -> Photo:
+    """The photo at a URL, or in it: RFC 2397."""
+    url = url.strip()
+    if url[:5].lower() == "data:":
+        return Photo(image=_image_in(url))
+    if len(url) >= _LONG_ENOUGH_FOR_BASE64 and _BASE64.fullmatch(url):
+        raise MalformedRequestError('The URL is base64. Send it as JSON: {"image": "<base64>"}.')
+    return Photo(url=url)
+
+
+def _image_in(text: str) -> bytes:
+    if text[:5].lower() == "data:":
+        media_type, _, text = text.partition(",")
+        if not media_type.lower().endswith(";base64"):
+            return unquote_to_bytes(text)
+        text = unquote(text)
+    elif "://" in text[:10]:
+        raise MalformedRequestError('The image is a URL. Send it as JSON: {"url": "..."}.')
+    return decode_base64(text)
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of standard base64 (RFC 4648, section 4), in one line or several.
+    """The bytes of base64 in either alphabet, padded or not, in one line or several (RFC 4648, sections 4 and 5).
 
     Raises:
         MalformedRequestError: it is not base64.
     """
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
+    digits = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedRequestError("The image is not valid base64. Encode the file's bytes.") from error
 
@@ -87,29 +126,23 @@ def _json(body: bytes) -> Any:
         raise MalformedRequestError("The body is not valid JSON. Check its quotes and brackets.") from error
 
 
-def _multipart_file(body: bytes, content_type: str, max_bytes: int) -> bytes:
-    """The part named "file" of a form (RFC 7578)."""
-    import io
+def _decompressed(request: Request, max_bytes: int) -> bytes:
+    header = request.headers.get("content-encoding", "")
+    if not header:
+        return request.body
+    from serve import inflate  # here: few requests need it
 
-    import multipart  # here: few requests need it
-
-    _, options = multipart.parse_options_header(content_type)
+    limit = 2 * max_bytes  # base64 in JSON takes a third more than the photo, and a form a little
     try:
-        # All parts stay in memory: the body is there already, and on Lambda only /tmp is writable.
-        parser = multipart.MultipartParser(
-            io.BytesIO(body),
-            options.get("boundary", ""),
-            content_length=len(body),
-            part_limit=16,
-            spool_limit=len(body) + 1,
-            memory_limit=len(body) + 1,
-        )
-        parts = [part for part in parser if part.name == "file"]
-        files = [part.raw for part in parts]
-    except (multipart.MultipartError, ValueError) as error:
-        raise MalformedRequestError("The multipart body is broken. It must end with its boundary.") from error
-    if len(files) != 1:
-        raise MalformedRequestError(f'The form has {len(files)} parts named "file". Send one.')
-    if len(files[0]) > max_bytes:
+        body = inflate.decoded(request.body, inflate.codings(header), limit)
+    except inflate.UnknownCodingError as error:
+        raise UnsupportedImageTypeError(
+            f"The service does not undo the Content-Encoding {error}. Send the body uncompressed, or with gzip."
+        ) from error
+    except ValueError as error:
+        raise MalformedRequestError(
+            "The body does not match its Content-Encoding. Compress it so, or drop the header."
+        ) from error
+    if len(body) > limit:
         raise ImageTooLargeError.over(max_bytes)
-    return bytes(files[0])
+    return body

@@ -32,6 +32,12 @@ def body(event: dict[str, Any]) -> bytes:
         MalformedRequestError: the event marks the body as base64, and it is not; or the body is not Unicode text.
     """
     content = text(event.get("body"))
+    if event.get("isBase64Encoded") is not True and "\ufffd" in content and content.lstrip()[:1] not in ("{", "["):
+        # API Gateway and load balancers put U+FFFD for each byte that is not UTF-8.
+        raise MalformedRequestError(
+            "The bytes of the image were lost on the way: the API handed the body on as text. Send the image as base64 "
+            'in JSON, {"image": "<base64>"}, or set the binaryMediaTypes of the API to */*.'
+        )
     try:
         return base64.b64decode(content, validate=True) if event.get("isBase64Encoded") is True else content.encode()
     except (binascii.Error, ValueError) as error:  # UnicodeEncodeError, for a lone surrogate, is a ValueError

@@ -9,8 +9,8 @@ log: of a URL, no more than scheme and host.
 """
 
 import io
+import re
 import socket
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -18,11 +18,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 from urllib.parse import quote, urljoin
 
-from serve.errors import FetchFailedError, FetchTimeoutError, UrlRefusedError
+from serve.errors import FetchFailedError, FetchTimeoutError, UnsupportedImageTypeError, UrlRefusedError
 from serve.fetch.addresses import Address, Network, is_public
-from serve.fetch.response import ENCODINGS, HttpResponse, inflated, read_head
-from serve.fetch.url import MALFORMED, URL_SAFE, Target, parse
+from serve.fetch.response import HttpResponse, read_head
+from serve.fetch.url import MALFORMED, MAX_LOCATION_LENGTH, URL_SAFE, Target, parse
 from serve.fetch.wire import Deadline, Dial, Resolver, Wire, resolved, system_dial, system_resolve, too_large
+from serve.inflate import codings, decoded
 
 if TYPE_CHECKING:  # at run time the first https URL loads it: others do not pay
     import ssl
@@ -32,9 +33,16 @@ USER_AGENT: Final = "cats-vs-dogs-lambda/0.1 (image classifier)"
 
 MAX_REDIRECTS: Final = 5
 
+_FOUND: Final = frozenset({200, 203})  # 203: a proxy on the way has changed the answer (RFC 9110, 15.3.4)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})  # RFC 9110, 15.4
 _CHUNK_BYTES: Final = 65_536
 
+# How browsers tell HTML by its first bytes: WHATWG MIME Sniffing, 7.1. A share link answers with it.
+_PAGE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--|<(?:!doctype html|html|head|body|script|title|meta)[\s>])", re.IGNORECASE
+)
+
+_IS_PAGE: Final = "The URL leads to a web page, not to an image. Send the address of the image itself."
 _REFUSED: Final = "The service does not fetch from this URL's host. Send another URL, or the image itself."
 _FAILED: Final = "The server behind the URL did not answer with the image. Check the URL, or send the image itself."
 _TOO_SLOW: Final = "The server behind the URL was too slow. Try again, or send the image itself."
@@ -89,7 +97,7 @@ class Fetcher:
         self._ca_file = ca_file
 
     def fetch(self, url: str, timeout_s: float | None = None) -> bytes:
-        """The body behind a URL, decompressed. Whether it is an image is not checked.
+        """The body behind a URL, decompressed. It is checked no further than that it is neither a web page nor empty.
 
         Args:
             url: as the client sent it.
@@ -98,14 +106,21 @@ class Fetcher:
         Raises:
             MalformedRequestError: the text is not a URL.
             UrlRefusedError: it, or a redirect, leads to where the policy does not go.
-            FetchFailedError: no such host, no connection, no valid certificate, no 200, or not the whole body.
+            FetchFailedError: no such host, no connection, no valid certificate, neither 200 nor 203, or not the whole
+                body.
             FetchTimeoutError: time ran out.
             ImageTooLargeError: more than `policy.max_bytes`.
+            UnsupportedImageTypeError: the URL leads to a web page, or to nothing.
         """
         if not self._policy.enabled:
             raise UrlRefusedError("This service does not fetch from URLs. Send the image itself.")
         limit = self._policy.timeout_s if timeout_s is None else min(self._policy.timeout_s, timeout_s)
-        return self._follow(parse(url), Deadline(limit))
+        body = self._follow(parse(url), Deadline(limit))
+        if not body:
+            raise UnsupportedImageTypeError("The URL leads to an empty file. Send the address of an image.")
+        if _PAGE.match(body):
+            raise UnsupportedImageTypeError(_IS_PAGE)
+        return body
 
     def _follow(self, target: Target, deadline: Deadline) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
@@ -127,7 +142,7 @@ class Fetcher:
                 yield _requested(target, Wire(sock, deadline, self._policy.read_timeout_s, self._policy.max_bytes))
         except TimeoutError as error:
             raise FetchTimeoutError(_TOO_SLOW, found=f"{target}: {error!r}") from error
-        except (OSError, ValueError, zlib.error) as error:
+        except (OSError, ValueError) as error:
             raise FetchFailedError(_FAILED, found=f"{target}: {error!r}") from error
 
     def _connected(self, target: Target, deadline: Deadline) -> socket.socket:
@@ -168,23 +183,18 @@ class Fetcher:
         return self._tls.wrap_socket(sock, server_hostname=target.host, suppress_ragged_eofs=False)
 
     def _body(self, target: Target, response: HttpResponse) -> bytes:
-        max_bytes = self._policy.max_bytes
-        if response.status != 200:
+        if response.status not in _FOUND:
             # Behind an allowed private network, even the status is the network's secret.
             status = "" if self._policy.allowed_networks else f" Its status was {response.status}."
             raise FetchFailedError(_FAILED + status, found=f"{target}: status {response.status}")
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        if encoding not in ENCODINGS:
-            raise FetchFailedError(_FAILED, found=f"{target}: Content-Encoding: {encoding}")
-        compressed = encoding not in ("", "identity")
+        max_bytes = self._policy.max_bytes
+        applied = codings(response.headers.get("content-encoding", ""))
         body = bytearray()
         for chunk in response.chunks():
             body += chunk
-            if not compressed and len(body) > max_bytes:
+            if not applied and len(body) > max_bytes:  # `Wire` limits what is still compressed
                 raise too_large(max_bytes)
-        if not compressed:
-            return bytes(body)
-        plain = inflated(body, encoding, max_bytes)  # `Wire` limits what is still compressed
+        plain = decoded(body, applied, max_bytes)
         if len(plain) > max_bytes:
             raise too_large(max_bytes)
         return plain
@@ -196,7 +206,7 @@ def _redirected(previous: Target, location: str | None) -> Target:
         raise FetchFailedError(_FAILED, found=f"{previous}: a redirect without Location")
     try:
         # Headers are read as Latin-1; servers write UTF-8. As bytes it does not matter.
-        target = parse(urljoin(previous.url, quote(location.encode("latin-1"), safe=URL_SAFE)))
+        target = parse(urljoin(previous.url, quote(location.encode("latin-1"), safe=URL_SAFE)), MAX_LOCATION_LENGTH)
     except ValueError:
         raise UrlRefusedError(MALFORMED, found=f"{previous}: redirects to no URL") from None
     if previous.scheme == "https" and target.scheme == "http":

@@ -1,22 +1,19 @@
 """The answer of an HTTP/1 server, read from a stream that carries nothing after it (RFC 9112).
 
-`http.client`, and urllib3 upon it, read headers as e-mail: loading that package takes longer than the request. This
-parser is stricter than both: it guesses nothing.
+`http.client`, and urllib3 upon it, read headers as e-mail: loading that package takes longer than the request. Like
+browsers, this reader passes over what costs nothing: a header line without a colon, a folded line, blanks around names
+and values. It refuses what would leave a doubt about where the body ends or where a redirect leads.
 """
 
-import zlib
+import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 _CHUNK_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 65_536
-_MAX_FIELDS: Final = 100
-_MAX_GZIP_MEMBERS: Final = 100  # one in practice; what follows a member is copied for the next
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+_MAX_LINES: Final = 100
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
-
-ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
-"""The content codings that `inflated` knows: RFC 9110, 8.4.1."""
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.[01][ \t]+([0-9]{3})([ \t].*)?")
 
 
 class HttpResponse(NamedTuple):
@@ -35,13 +32,15 @@ class HttpResponse(NamedTuple):
         """The body, piece by piece, without its framing and still compressed: RFC 9112, 6.3.
 
         Raises:
-            ValueError: the framing is broken, or the body ends early.
+            ValueError: the framing is broken or contradicts itself, or the body ends early.
         """
-        coding = self.headers.get("transfer-encoding")
+        # "identity" is the absence of a coding, and "chunked" said twice is still chunked once (RFC 9112, 7).
+        codings = {coding.strip().lower() for coding in self.headers.get("transfer-encoding", "").split(",")}
+        codings -= {"", "identity"}
         lengths = {length.strip() for length in self.headers.get("content-length", "").split(",")} - {""}
-        if coding is not None:
-            if coding.lower() != "chunked":
-                raise ValueError(f"Transfer-Encoding: {coding}")
+        if codings:
+            if codings != {"chunked"}:
+                raise ValueError(f"Transfer-Encoding: {sorted(codings)}")
             return _chunked(self.stream)
         if not lengths:
             return iter(lambda: self.stream.read(_CHUNK_BYTES), b"")
@@ -54,7 +53,7 @@ def read_head(stream: BinaryIO) -> HttpResponse:
     """The answer up to its body; interim answers (1xx) are skipped.
 
     Raises:
-        ValueError: it is not HTTP/1, ends early, or has too long a line or too many.
+        ValueError: it is not HTTP/1, ends early, has too long a line or too many, a NUL, or two values of Location.
     """
     while True:
         status, fields = _status(_line(stream)), _fields(stream)
@@ -62,59 +61,46 @@ def read_head(stream: BinaryIO) -> HttpResponse:
             return HttpResponse(status, fields, stream)
 
 
-def inflated(data: bytes | bytearray, encoding: str, max_bytes: int) -> bytes:
-    """The decompressed body, or the first `max_bytes` + 1 of it.
-
-    Args:
-        encoding: gzip, x-gzip or deflate; the last may lack its zlib header, as some servers send it.
-
-    Raises:
-        ValueError, zlib.error: it does not match its encoding, or ends early.
-    """
-    raw = encoding == "deflate" and not _has_zlib_header(data)
-    found = b""
-    for _ in range(_MAX_GZIP_MEMBERS):
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS + 32)  # 32: gzip or zlib
-        found += inflater.decompress(data, max_bytes + 1 - len(found))
-        data = inflater.unused_data
-        if len(found) > max_bytes or (inflater.eof and not data.startswith(_GZIP_MAGIC)):
-            return found
-        if not inflater.eof:
-            raise ValueError("the compressed body ends early")
-    raise ValueError("the compressed body has too many members")
-
-
-def _has_zlib_header(data: bytes | bytearray) -> bool:
-    """RFC 1950, 2.2."""
-    return len(data) >= 2 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
-
-
 def _line(stream: BinaryIO) -> str:
     line = stream.readline(_MAX_LINE_BYTES)
     if not line.endswith(b"\n"):
         raise ValueError("a line without an end")
+    if b"\0" in line:
+        raise ValueError("a line with a NUL")
     return line.rstrip(b"\r\n").decode("latin-1")
 
 
 def _status(line: str) -> int:
-    version, _, rest = line.partition(" ")
-    code = rest.partition(" ")[0]
-    if version not in ("HTTP/1.0", "HTTP/1.1") or len(code) != 3:
+    matched = _STATUS_LINE.fullmatch(line)
+    if not matched:
         raise ValueError("not an HTTP/1 status line")
-    return _number(code)
+    return _number(matched[1])
 
 
 def _fields(stream: BinaryIO) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for _ in range(_MAX_FIELDS + 1):
+    name = ""
+    for _ in range(_MAX_LINES + 1):
         line = _line(stream)
         if not line:
             return fields
+        if line[0] in " \t":  # folded: it goes on with the value before it (RFC 9112, 5.2)
+            if name:
+                fields[name] = f"{fields[name]} {line.strip()}".strip()
+            continue
         name, colon, value = line.partition(":")
-        if colon:
-            name, value = name.strip().lower(), value.strip()
-            fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    raise ValueError("too many headers")
+        name, value = name.strip().lower() if colon else "", value.strip()
+        if name:
+            fields[name] = _joined(name, fields.get(name), value)
+    raise ValueError("too many header lines")
+
+
+def _joined(name: str, before: str | None, value: str) -> str:
+    if before is None or (name == "location" and value == before):
+        return value
+    if name == "location":  # not a list: joined, it would lead to a third place
+        raise ValueError("two values of Location")
+    return f"{before}, {value}"
 
 
 def _chunked(stream: BinaryIO) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from serve.app import App
 from serve.http import Request, Response
 from serve.invocation import from_context
 from serve.settings import Settings
+from tests.serve.servers import photo, serving
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,29 @@ def test_what_another_server_says_is_not_passed_on(app: App, photo_server: str) 
     assert response.status == 502
     assert "secret" not in response.body
     assert problem["type"] == "urn:problem-type:fetch-failed"
+
+
+@pytest.mark.parametrize(
+    ("page", "word"),
+    [
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"\xef\xbb\xbf\r\n <!doctype HTML>", "web page"),
+        (b"<html lang=en>", "web page"),
+        (b"<!-- a comment --><html>", "web page"),
+        (b"<script>location='/login'</script>", "web page"),
+        (b"", "empty"),
+    ],
+)
+def test_a_url_that_leads_to_no_image_says_to_what(model_path: Path, page: bytes, word: str) -> None:
+    with serving(photo(page, Content_Type="text/html")) as server:
+        opened = Settings(
+            model_path=model_path,
+            url_allowed_networks=frozenset({ip_network("127.0.0.0/8")}),
+            url_allowed_ports=frozenset({server.port}),
+        )
+        response, problem = ask(App(opened), "POST", "/predict", url=f"http://127.0.0.1:{server.port}/share?id=1")
+    assert response.status == 415
+    assert word in problem["detail"]
 
 
 def test_health_names_the_model(app: App) -> None:
@@ -162,6 +186,52 @@ def test_cors_is_as_the_settings_say(app: App, model_path: Path) -> None:
     for method, path in (("OPTIONS", "/predict"), ("GET", "/health"), ("GET", "/nothing")):
         response, _ = ask(open_app, method, path)
         assert response.headers["access-control-allow-origin"] == "https://example.org"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:image/jpeg;base64,c2VjcmV0c2VjcmV0", "c2VjcmV0" * 100, "http://10.0.0.1/secret/cat.jpg?secret",
+        "http://secret@10.0.0.1/", "ftp://10.0.0.1/secret", "http://10.0.0.1:22/secret", "secret",
+        "http://127.0.0.1:1/secret", " http://10.0.0.1/a secret",
+    ],
+)  # fmt: skip
+def test_a_request_writes_one_json_line_and_of_a_url_no_more_than_scheme_and_host(
+    app: App, url: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    response, problem = ask(app, "POST", "/predict", url=url)
+    out, err = capfd.readouterr()
+    line = json.loads(out)  # one, and nothing else
+    assert (line["status"], line["error"]) == (response.status, problem["type"].rpartition(":")[2])
+    assert (err, caplog.records) == ("", [])
+    assert not [text for text in (url, "secret", "c2VjcmV0") if text in out]
+
+
+def test_what_was_found_behind_a_url_is_in_the_line_and_not_in_the_answer(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    response, _ = ask(app, "POST", "/predict", url="http://10.0.0.1:80/cat.jpg")
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert "10.0.0.1" in found
+    assert found not in response.body
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_every_line_obeys_the_level_and_none_hides_a_bug(
+    model_path: Path, cat_jpeg: bytes, capfd: pytest.CaptureFixture[str], level: str
+) -> None:
+    app = App(Settings(model_path=model_path, log_level=level))
+    capfd.readouterr()
+    ask(app, "POST", "/predict", cat_jpeg)
+    ask(app, "POST", "/predict", url="http://10.0.0.1/")
+    del app.classifier
+    ask(app, "POST", "/predict", cat_jpeg)
+    out, err = capfd.readouterr()
+    levels = ["INFO", "WARNING", "ERROR"]
+    expected = levels[levels.index(level) :] if level in levels else levels
+    App(Settings(model_path=model_path))  # other tests read lines of the default level
+    assert [json.loads(line)["level"] for line in out.splitlines()] == expected
+    assert err == ""
 
 
 def test_the_log_line_has_the_answer_and_the_times_but_no_photo_and_no_query(

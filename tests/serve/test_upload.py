@@ -1,5 +1,9 @@
 import base64
+import gzip
 import json
+import zlib
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -10,8 +14,9 @@ from serve.upload import Photo, photo_in
 LIMIT = 100_000
 
 
-def post(body: bytes = b"", content_type: str | None = None, **query: str) -> Request:
+def post(body: bytes = b"", content_type: str | None = None, *, coding: str = "", **query: str) -> Request:
     headers = {} if content_type is None else {"content-type": content_type}
+    headers |= {"content-encoding": coding} if coding else {}
     return Request("POST", "/predict", query, headers, body)
 
 
@@ -91,3 +96,94 @@ def test_the_ceiling_is_on_the_photo_not_on_its_wrapping() -> None:
         assert photo_in(request, len(photo)) == Photo(image=photo)
         with pytest.raises(ImageTooLargeError, match="999 bytes"):
             photo_in(request, len(photo) - 1)
+
+
+def in_json(**members: str) -> Request:
+    return post(json.dumps(members).encode(), "application/json")
+
+
+def words(request: Request) -> str:
+    with pytest.raises((MalformedRequestError, UnsupportedImageTypeError)) as problem:
+        photo_in(request, LIMIT)
+    return problem.value.detail
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_base64_in_any_spelling_is_the_same_photo(cat_jpeg: bytes, cut: int) -> None:
+    photo = cat_jpeg[: len(cat_jpeg) - cut]
+    standard = base64.b64encode(photo).decode()
+    for text in (
+        standard,
+        standard.rstrip("="),
+        base64.urlsafe_b64encode(photo).decode(),
+        base64.urlsafe_b64encode(photo).decode().rstrip("="),
+        base64.encodebytes(photo).decode(),
+        base64.encodebytes(photo).decode().replace("\n", "\r\n"),
+        f"  {standard}\n",
+        f"data:image/jpeg;base64,{standard}",
+        f"DATA:image/jpeg;name=cat.jpg;BASE64,{standard}",
+        f"data:;base64,{quote(standard)}",
+        f"data:image/jpeg,{quote(photo)}",
+    ):
+        assert photo_in(in_json(image=text), LIMIT) == Photo(image=photo)
+
+
+def test_a_data_url_is_a_photo_wherever_a_url_is_taken(cat_jpeg: bytes) -> None:
+    url = "data:image/jpeg;base64," + base64.b64encode(cat_jpeg).decode()
+    assert photo_in(in_json(url=url), LIMIT) == Photo(image=cat_jpeg)
+    assert photo_in(in_json(url=f" {url}\n"), LIMIT) == Photo(image=cat_jpeg)
+    assert photo_in(post(url=url), LIMIT) == Photo(image=cat_jpeg)
+    with pytest.raises(ImageTooLargeError):
+        photo_in(in_json(url=url), len(cat_jpeg) - 1)
+
+
+def test_a_photo_in_the_wrong_member_is_told_the_right_one(cat_jpeg: bytes) -> None:
+    encoded = base64.b64encode(cat_jpeg).decode()
+    assert '{"image": ' in words(in_json(url=encoded))
+    assert '{"image": ' in words(post(url=base64.urlsafe_b64encode(cat_jpeg).decode()))
+    assert '{"url": ' in words(in_json(image="https://example.org/cat.jpg"))
+
+
+def test_blanks_around_a_url_are_dropped() -> None:
+    assert photo_in(in_json(url=" https://example.org/cat.jpg\n"), LIMIT) == Photo(url="https://example.org/cat.jpg")
+    assert "non-empty" in words(in_json(url="  "))
+
+
+def test_a_query_that_cuts_the_url_of_the_photo_off_is_no_photo() -> None:
+    assert "%26" in words(post(url="https://example.org/cat.jpg?width=100", height="100"))
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("identity", bytes),
+        ("utf-8", bytes),
+        ("aws-chunked", bytes),
+    ],
+)
+def test_a_compressed_body_is_decompressed(cat_jpeg: bytes, coding: str, compress: Callable[[bytes], bytes]) -> None:
+    encoded = json.dumps({"image": base64.b64encode(cat_jpeg).decode()}).encode()
+    for body, content_type in (
+        (cat_jpeg, "image/jpeg"),
+        (encoded, "application/json"),
+        (form([("file", cat_jpeg)]), FORM),
+    ):
+        request = post(compress(body), content_type, coding=coding)
+        assert photo_in(request, LIMIT) == Photo(image=cat_jpeg)
+
+
+def test_a_compressed_body_keeps_to_the_limits() -> None:
+    photo = b"\xff\xd8\xff" + bytes(997)
+    assert photo_in(post(gzip.compress(photo), "image/jpeg", coding="gzip"), 1000) == Photo(image=photo)
+    for body in (photo + b"x", bytes(50_000_000)):
+        with pytest.raises(ImageTooLargeError):
+            photo_in(post(gzip.compress(body), "image/jpeg", coding="gzip"), 1000)
+
+
+def test_a_coding_that_does_not_fit_has_its_own_words(cat_jpeg: bytes) -> None:
+    assert "does not match" in words(post(cat_jpeg, "image/jpeg", coding="gzip"))
+    assert "does not match" in words(post(gzip.compress(cat_jpeg)[:-100], "image/jpeg", coding="gzip"))
+    assert "br" in words(post(cat_jpeg, "image/jpeg", coding="br"))

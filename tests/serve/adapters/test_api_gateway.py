@@ -1,12 +1,14 @@
 """API Gateway's two payloads, and Function URLs."""
 
 import base64
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from serve import adapters
 from serve.adapters import api_gateway
@@ -165,3 +167,25 @@ def test_a_text_body_is_taken_as_it_is(
 ) -> None:
     event = sample_event("function_url") | {"body": json.dumps({"image": base64.b64encode(cat_jpeg).decode()})}
     assert body_of(adapters.answer(event, invocation, s3_app))["label"] == "cat"
+
+
+@pytest.mark.parametrize("name", ["rest_api", "http_api_upload", "alb"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "form"])
+def test_a_photo_that_the_api_made_text_of_is_told_what_is_missing(
+    s3_app: App, invocation: Invocation, sample_event: Load, name: str, image_format: str, cat_jpeg: bytes
+) -> None:
+    data, content_type = cat_jpeg, "multipart/form-data; boundary=b"
+    if image_format != "form":
+        file = io.BytesIO()
+        Image.open(io.BytesIO(cat_jpeg)).save(file, image_format)
+        data, content_type = file.getvalue(), f"image/{image_format.lower()}"
+    else:
+        data = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n%s\r\n--b--\r\n' % cat_jpeg
+    mangled = {"body": data.decode("utf-8", "replace"), "isBase64Encoded": False}
+    headers = {"headers": {"content-type": content_type}, "queryStringParameters": {}}
+    event = sample_event(name) | mangled | headers | {"multiValueHeaders": None}
+    if name == "alb":
+        del event["multiValueHeaders"]
+    answer = adapters.answer(event, invocation, s3_app)
+    assert answer["statusCode"] == 400
+    assert "binaryMediaTypes" in json.loads(answer["body"])["detail"]

@@ -23,8 +23,9 @@ CONFUSING_URLS = (
     "http://[v1.example]/", "http://[::1%25eth0]/", "http://[fe80::1%eth0]/", "http://[]/",
     "http://example.org%2f@127.0.0.1/", "http://127.0.0.1%2eexample.org/", "http://%31%32%37.0.0.1/",
     "http://example%00.org/", "http://example.org%00.evil/", "http://example.org%0d%0aHost:evil/",
-    "http://exam ple.org/", "http://example.org/ a", "http://example.org/a b.jpg", " http://example.org/",
-    "http://example.org/\n", "http://exa\tmple.org/", "ht\ntp://example.org/", "http://example.org/\r\nHost: evil",
+    "http://exam ple.org/", "http:// example.org/", "http://example.org :80/",
+    "http://exa\tmple.org/", "http://example.org/a\tb.jpg", "http://example.org/a\nb.jpg",
+    "ht\ntp://example.org/", "http://example.org/\r\nHost: evil",
     "http://example.org/\x00", "http://example.org/\x7f", "http://example.org\x00.evil/", "http:///example.org/",
     "http:example.org", "http:/example.org", "http://", "http:///", "http://?x", "http://#x", "http://:80/",
     "http://.", "http://./", "http://../", "http://.example.org/", "http://example..org/", "http://example.org../",
@@ -45,6 +46,7 @@ REFUSED_SCHEMES = (
 REFUSED_PORTS = tuple(f"http://example.org:{port}/" for port in (0, 1, 22, 25, 79, 81, 444, 6379, 8080, 9001, 65535))
 NO_URLS = (
     "", "cat", "cat.jpg", "example.org/cat.jpg", "/etc/passwd", "//example.org/", "?", "#", "://example.org", "..",
+    "http ://example.org/",
 )  # fmt: skip
 FAILING_HOSTS = (
     "http://nowhere.example/", "http://empty.example/", "http://garbage.example/", "http://256.256.256.256/",
@@ -92,6 +94,23 @@ def test_urls_that_pass(server: Server, internet: Internet, url: str, host: str)
     assert fetcher(internet).fetch(url) == PHOTO
     assert f"\r\nHost: {host}\r\n" in server.requests[-1]
     assert len(internet.dialled) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("http://example.org/my cat.jpg", "/my%20cat.jpg"),
+        ("http://example.org/my%20cat.jpg", "/my%20cat.jpg"),
+        ("http://example.org/my%2520cat.jpg", "/my%2520cat.jpg"),
+        (" http://example.org/cat.jpg ", "/cat.jpg"),
+        ("\r\n\thttp://example.org/cat.jpg\n", "/cat.jpg"),
+        ("http://example.org/?q=my cat&x=a b", "/?q=my%20cat&x=a%20b"),
+        ("http://example.org/ a", "/%20a"),
+    ],
+)
+def test_blanks_are_encoded_within_and_dropped_around(server: Server, internet: Internet, url: str, path: str) -> None:
+    assert fetcher(internet).fetch(url) == PHOTO
+    assert server.requests[-1].startswith(f"GET {path} HTTP/1.1\r\n")
 
 
 @settings(max_examples=400, deadline=None)
