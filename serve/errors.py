@@ -53,6 +53,12 @@ class NotFoundError(ProblemError):
     status, kind, title = 404, "not-found", "Not found"
 
 
+class UnreadableObjectError(ProblemError):
+    """S3 has the object in a state in which this service cannot read it (RFC 9110, section 15.5.10)."""
+
+    status, kind, title = 409, "unreadable-object", "Unreadable object"
+
+
 class MethodNotAllowedError(ProblemError):
     """The route exists, with other methods."""
 

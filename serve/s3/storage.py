@@ -1,20 +1,21 @@
 """S3: a photo in, a result out. The client is made on the first use: a request that brings its photo does not pay.
 
-Two kinds of errors leave here. A `ProblemError` is final: the object is gone, or too large. A `TemporaryFaultError` is
-retried, because it can pass or the deployer can mend it: throttling, time-outs, refused permissions.
+`serve.s3.faults` says which errors leave here.
 """
 
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Container, Iterator, Mapping
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cast
 
-from serve.errors import ImageTooLargeError, MalformedRequestError, NotFoundError
+from serve.errors import ImageTooLargeError, NotFoundError, ProblemError
+from serve.s3 import faults
+from serve.s3.faults import TemporaryFaultError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -31,17 +32,11 @@ MAX_CONNECTIONS: Final = 16
 
 _MAX_RESULT_BYTES: Final = 100_000  # a result has a tenth of that
 _MAX_TAGS: Final = 10  # Amazon S3 User Guide, "Categorizing your objects using tags"
-# "MethodNotAllowed" is S3's answer for a version that is a delete marker ("Working with delete markers").
-_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
 # Another writer was faster (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
 # "NoSuchKey" comes when what was to be replaced has been deleted.
 _LOST_RACE: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 _lock = threading.Lock()
-
-
-class TemporaryFaultError(Exception):
-    """S3 cannot be used as it should, just now or as deployed: try again later."""
 
 
 class _Stream(Protocol):
@@ -84,7 +79,7 @@ class StoredObject(NamedTuple):
 
     def _first(self, max_bytes: int) -> bytes:
         data = bytearray()
-        with _faults_translated():
+        with faults.translated():
             # On to the empty read at the end: only that one notices that less came than was promised.
             while chunk := self.stream.read(max_bytes - len(data)):
                 data += chunk
@@ -102,20 +97,17 @@ def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
     """Open an object, at a version of it or at the latest.
 
     Raises:
-        NotFoundError: there is no such object or version.
+        NotFoundError: there is no such bucket, object or version.
+        UnreadableObjectError: the object is archived, or encrypted with a key of its owner's.
         MalformedRequestError: these cannot be names of a bucket and an object.
         TemporaryFaultError: anything else.
     """
-    from botocore.exceptions import ParamValidationError
-
     asked = time.perf_counter()
     version: Any = {"VersionId": version_id} if version_id else {}
     # What cannot be a version's name is an invalid argument to S3.
-    with _faults_translated(gone=_GONE | {"InvalidArgument"} if version_id else _GONE):
-        try:
-            found = _ask("get_object", bucket, key, **version)
-        except ParamValidationError as error:
-            raise MalformedRequestError("S3 cannot have a bucket or an object of that name.") from error
+    final = {**faults.FINAL, "InvalidArgument": faults.NOT_FOUND} if version_id else faults.FINAL
+    with faults.translated(final):
+        found = _ask("get_object", bucket, key, **version)
     return StoredObject(
         version_id=found.get("VersionId", ""),
         etag=found["ETag"].strip('"'),
@@ -124,6 +116,44 @@ def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
         asked=asked,
         stream=found["Body"],
     )
+
+
+def etag_now(bucket: str, key: str, version_id: str = "") -> str:
+    """The ETag of an object as S3 has it now, or empty if it cannot be read.
+
+    Raises:
+        TemporaryFaultError: S3 did not answer.
+    """
+    try:
+        found = get(bucket, key, version_id)
+    except ProblemError:
+        return ""
+    found.stream.close()
+    return found.etag
+
+
+def latest_of(versions: Container[str], bucket: str, key: str) -> str:
+    """Which of these versions of an object S3 stored last; empty if it has none of them.
+
+    Raises:
+        TemporaryFaultError: S3 did not answer, or listing the versions (s3:ListBucketVersions) is not allowed.
+    """
+    with suppress(ProblemError), faults.translated(faults.FINAL):
+        for version in _versions(bucket, key):
+            if version in versions:
+                return version
+    return ""
+
+
+def _versions(bucket: str, key: str) -> Iterator[str]:
+    """The versions of an object, the latest first: "Listing objects in a versioning-enabled bucket" in the Amazon S3
+    User Guide.
+    """
+    for page in client().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
+        for version in page.get("Versions", ()):
+            if version["Key"] != key:  # longer, so that it comes after the last version of this key
+                return
+            yield version["VersionId"]
 
 
 def get_json(bucket: str, key: str) -> StoredJson | None:
@@ -136,6 +166,8 @@ def get_json(bucket: str, key: str) -> StoredJson | None:
         found = get(bucket, key)
     except NotFoundError:
         return None
+    except ProblemError as problem:  # an archived result, say: its bucket must be mended
+        raise TemporaryFaultError(f"{bucket}/{key}: {problem.detail}") from problem
     try:
         return StoredJson(json.loads(found.read(_MAX_RESULT_BYTES)), found.etag)
     except (ValueError, RecursionError, ImageTooLargeError):
@@ -155,11 +187,11 @@ def put_json(bucket: str, key: str, value: Mapping[str, Any], *, replaces: str =
 
     condition: Any = {"IfMatch": replaces} if replaces else {"IfNoneMatch": "*"}
     body = json.dumps(value, indent=1).encode()
-    with _faults_translated():
+    with faults.translated():
         try:
             _ask("put_object", bucket, key, Body=body, ContentType="application/json", **condition)
         except ClientError as error:
-            if _code(error) in _LOST_RACE:
+            if faults.code_of(error) in _LOST_RACE:
                 return False
             raise
     return True
@@ -169,20 +201,27 @@ def add_tags(bucket: str, key: str, version_id: str, tags: Mapping[str, str]) ->
     """Set these tags of an object, and leave its others alone.
 
     Returns:
-        False if there is no room for them: an object has at most 10.
+        False if there is no room for them (an object has at most 10), or S3 does not take their characters.
 
     Raises:
         NotFoundError: the object has gone.
         TemporaryFaultError: anything else.
     """
+    from botocore.exceptions import ClientError
+
     version: Any = {"VersionId": version_id} if version_id else {}
-    with _faults_translated(gone=_GONE):
+    with faults.translated(faults.FINAL):
         found = client().get_object_tagging(Bucket=bucket, Key=key, **version)["TagSet"]
         merged = {tag["Key"]: tag["Value"] for tag in found} | dict(tags)
         if len(merged) > _MAX_TAGS:
             return False
         tag_set: Any = [{"Key": name, "Value": value} for name, value in merged.items()]
-        client().put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tag_set}, **version)
+        try:
+            client().put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tag_set}, **version)
+        except ClientError as error:
+            if faults.code_of(error) == "InvalidTag":
+                return False
+            raise
     return True
 
 
@@ -229,22 +268,3 @@ def _make_client() -> "S3Client":
         s3={"addressing_style": "path" if own_server else "auto"},
     )
     return cast("S3Client", botocore.session.get_session().create_client("s3", config=config))
-
-
-@contextmanager
-def _faults_translated(gone: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Let no exception of botocore out. Codes in `gone` mean that there is no such object."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        if _code(error) in gone:
-            raise NotFoundError("There is no such object in S3, or not any more.") from error
-        raise TemporaryFaultError(str(error)) from error
-    except BotoCoreError as error:
-        raise TemporaryFaultError(str(error)) from error
-
-
-def _code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))

@@ -59,8 +59,8 @@ class Exchange(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def refuse(self, status: int, code: str) -> None:
-        body = f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+    def refuse(self, status: int, code: str, message: str) -> None:
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
         self.send_response(status)
         self.send_header("content-type", "application/xml")
         self.send_header("content-length", str(len(body)))
@@ -113,14 +113,14 @@ def proxy_before(moto_port: int) -> Iterator[Proxy]:
         proxy.socket.close()
 
 
-def refuses(start: str, status: int, code: str, *, times: int = 1_000_000) -> Fault:
+def refuses(start: str, status: int, code: str, message: str = "", *, times: int = 1_000_000) -> Fault:
     """Answer the first `times` requests whose name begins like this with an error of S3."""
     left = iter(range(times))
 
     def fault(exchange: Exchange) -> bool:
         if not exchange.name.startswith(start) or next(left, None) is None:
             return False
-        exchange.refuse(status, code)
+        exchange.refuse(status, code, message or code)
         return True
 
     return fault

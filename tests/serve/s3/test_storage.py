@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from serve.errors import ImageTooLargeError, MalformedRequestError, NotFoundError
+from serve.errors import (
+    ImageTooLargeError,
+    MalformedRequestError,
+    NotFoundError,
+    ProblemError,
+    UnreadableObjectError,
+)
 from serve.s3 import storage
-from serve.s3.storage import TemporaryFaultError
+from serve.s3.faults import TemporaryFaultError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Fault, Proxy, breaks_off, endless, refuses, stalls
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
@@ -86,8 +92,8 @@ def test_bytes_are_counted_when_the_length_is_not_told(s3: "S3Client", s3_proxy:
         (refuses("GET", 403, "AccessDenied"), "AccessDenied"),
         (refuses("GET", 503, "SlowDown"), "SlowDown"),
         (refuses("GET", 500, "InternalError"), "InternalError"),
-        (refuses("GET", 404, "NoSuchBucket"), "NoSuchBucket"),
-        (refuses("GET", 403, "InvalidObjectState"), "InvalidObjectState"),
+        (refuses("GET", 400, "InvalidRequest", "Please use another signature."), "another signature"),
+        (refuses("GET", 400, "KMS.DisabledException"), "KMS"),
         (breaks_off("GET"), "IncompleteRead|expected"),
     ],
 )
@@ -97,6 +103,36 @@ def test_what_can_pass_or_be_mended_is_a_temporary_fault(
     s3_proxy.faults = [fault]
     with pytest.raises(TemporaryFaultError, match=said):
         read(max_bytes=10_000)
+
+
+SSE_C = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided."
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "detail"),
+    [
+        (refuses("GET", 404, "NoSuchBucket"), NotFoundError, "S3 has no such bucket"),
+        (refuses("GET", 404, "NoSuchAccessPoint"), NotFoundError, "no such access point"),
+        (refuses("GET", 403, "InvalidObjectState"), UnreadableObjectError, "archived. Restore it"),
+        (refuses("GET", 400, "InvalidRequest", SSE_C), UnreadableObjectError, "SSE-C"),
+        (refuses("GET", 400, "KeyTooLongError"), MalformedRequestError, "of that name"),
+        (refuses("GET", 400, "InvalidBucketName"), MalformedRequestError, "of that name"),
+        (refuses("GET", 400, "InvalidURI"), MalformedRequestError, "of that name"),
+    ],
+)
+def test_what_never_passes_is_a_problem(
+    s3: "S3Client", s3_proxy: Proxy, fault: Fault, kind: type[ProblemError], detail: str
+) -> None:
+    s3_proxy.faults = [fault]
+    with pytest.raises(kind, match=detail):
+        read()
+    assert len(s3_proxy.requests) == 1
+
+
+def test_a_result_that_cannot_be_read_is_for_the_deployer_to_mend(s3: "S3Client", s3_proxy: Proxy) -> None:
+    s3_proxy.faults = [refuses("GET", 403, "InvalidObjectState")]
+    with pytest.raises(TemporaryFaultError, match=f"{RESULTS}/r.json: The object is archived"):
+        storage.get_json(RESULTS, "r.json")
 
 
 @pytest.mark.parametrize("promised", [0, 500])
@@ -126,6 +162,33 @@ def test_throttling_that_passes_is_not_even_noticed(s3: "S3Client", s3_proxy: Pr
     s3.put_object(Bucket=UPLOADS, Key=KEY, Body=b"photo")
     s3_proxy.faults = [refuses("GET", 503, "SlowDown", times=1)]
     assert read() == b"photo"
+
+
+@pytest.mark.parametrize("key", [KEY, "a//b", "100%"])
+def test_the_latest_of_some_versions(s3: "S3Client", key: str) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=key, Body=b"before there were versions")
+    s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": "Enabled"})
+    first, second = (s3.put_object(Bucket=UPLOADS, Key=key, Body=b"photo")["VersionId"] for _ in range(2))
+    marker = s3.delete_object(Bucket=UPLOADS, Key=key)["VersionId"]
+    longer = s3.put_object(Bucket=UPLOADS, Key=f"{key}.jpg", Body=b"photo")["VersionId"]
+    assert storage.latest_of({first, second}, UPLOADS, key) == second
+    assert storage.latest_of({first, "null"}, UPLOADS, key) == first
+    assert storage.latest_of({"null", "gone"}, UPLOADS, key) == "null"
+    assert storage.latest_of({marker, longer, "gone"}, UPLOADS, key) == ""
+    assert storage.latest_of({first}, "no-such-bucket", key) == ""
+
+
+def test_versions_that_may_not_be_listed_are_for_the_deployer_to_mend(s3: "S3Client", s3_proxy: Proxy) -> None:
+    s3_proxy.faults = [refuses(f"GET {UPLOADS}", 403, "AccessDenied")]
+    with pytest.raises(TemporaryFaultError, match=r"AccessDenied.*ListObjectVersions"):
+        storage.latest_of({"v1"}, UPLOADS, KEY)
+
+
+def test_the_etag_as_it_is_now(s3: "S3Client") -> None:
+    assert storage.etag_now(UPLOADS, KEY) == ""
+    for body in (b"first", b"second"):
+        etag = s3.put_object(Bucket=UPLOADS, Key=KEY, Body=body)["ETag"].strip('"')
+        assert storage.etag_now(UPLOADS, KEY) == etag
 
 
 def test_a_new_file_is_written_once(s3: "S3Client") -> None:
@@ -177,6 +240,12 @@ def test_tags_for_which_there_is_no_room_are_left_out(s3: "S3Client") -> None:
     s3.put_object(Bucket=UPLOADS, Key=KEY, Body=b"photo", Tagging="&".join(f"t{n}=v" for n in range(10)))
     assert not storage.add_tags(UPLOADS, KEY, "", {"label": "dog"})
     assert storage.add_tags(UPLOADS, KEY, "", {"t0": "dog"})
+
+
+def test_tags_that_s3_does_not_take_are_left_out(s3: "S3Client", s3_proxy: Proxy) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=b"photo")
+    s3_proxy.faults = [refuses("PUT", 400, "InvalidTag")]
+    assert not storage.add_tags(UPLOADS, KEY, "", {"label": "cat?"})
 
 
 def test_tagging_what_has_gone(s3: "S3Client") -> None:
