@@ -4,9 +4,11 @@ Delivery is at-least-once and unordered. Result keys are deterministic, and an o
 result.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from serve.adapters._records import S3Object
@@ -14,10 +16,13 @@ from serve.app import result
 from serve.errors import NotFoundError, ProblemError
 from serve.model.classifier import Prediction
 from serve.s3 import storage
-from serve.s3.storage import StoredObject, TemporaryFaultError
+from serve.s3.faults import TemporaryFaultError
+from serve.s3.storage import StoredObject
 from serve.settings import Settings
 
 _WRITE_ATTEMPTS: Final = 5
+_MAX_KEY_BYTES: Final = 1024  # "Creating object key names" in the Amazon S3 User Guide
+_HASHED: Final = re.compile(r"~[0-9a-f]{64}\.json\Z")
 
 
 def write(
@@ -33,21 +38,29 @@ def write(
         stored: what was read; None if it cannot be read.
 
     Returns:
-        Whether it was written: not if there is one of a newer state of the object.
+        Whether it is there now: not if there is one of a newer state of the object.
 
     Raises:
         TemporaryFaultError: it could not be written.
     """
     content = _content(item, stored, answer, model_version)
     written = write_newest(settings.results_bucket, result_key(item, settings.results_prefix), content)
-    if written and settings.result_tags and isinstance(answer, Prediction):
-        _tag(item, answer)
+    if written and settings.result_tags and stored and isinstance(answer, Prediction):
+        _tag(item, stored, answer)
     return written
 
 
 def result_key(item: S3Object, prefix: str) -> str:
-    """The key of an object's result: the same at each delivery."""
-    return f"{prefix}{item.bucket}/{item.key}.json"
+    """The key of an object's result: the same at each delivery, and no other object's.
+
+    One that S3 would find too long is cut, and ends in the SHA-256 of the object's bucket and key. So does one that
+    looks as if it were cut: two objects share no result.
+    """
+    key = f"{prefix}{item.bucket}/{item.key}.json"
+    if len(key.encode()) <= _MAX_KEY_BYTES and not _HASHED.search(key):
+        return key
+    ending = f"~{sha256(f'{item.bucket}/{item.key}'.encode()).hexdigest()}.json"
+    return key.encode()[: _MAX_KEY_BYTES - len(ending)].decode(errors="ignore") + ending
 
 
 def write_newest(bucket: str, key: str, new: Mapping[str, Any]) -> bool:
@@ -56,20 +69,26 @@ def write_newest(bucket: str, key: str, new: Mapping[str, Any]) -> bool:
     Nothing is lost between reading and writing: S3 writes only if what was read is still there.
 
     Returns:
-        Whether it was written.
+        Whether it is there now: but for its time, another delivery may have written the same.
 
     Raises:
-        TemporaryFaultError: it could not be, or others were faster time and again.
+        TemporaryFaultError: it could not be written, or others were faster time and again.
     """
     etag = ""
     for _ in range(_WRITE_ATTEMPTS):
         if storage.put_json(bucket, key, new, replaces=etag):
             return True
         old = storage.get_json(bucket, key)
+        if old and _without_time(old.value) == _without_time(new):
+            return True
         if old and not supersedes(new, old.value):
             return False
         etag = old.etag if old else ""
     raise TemporaryFaultError(f"others wrote {key!r} at the same time, {_WRITE_ATTEMPTS} times")
+
+
+def _without_time(content: Any) -> Any:
+    return {**content, "time": None} if isinstance(content, Mapping) else content
 
 
 def supersedes(new: Mapping[str, Any], old: Any) -> bool:
@@ -80,21 +99,53 @@ def supersedes(new: Mapping[str, Any], old: Any) -> bool:
     """
     if not isinstance(old, dict) or not isinstance(old.get("source"), dict):
         return True
-    newer, older = _age(new["source"], old["source"]), _age(old["source"], new["source"])
-    return newer > older or (newer == older and ("label" in new or "label" not in old))
+    order = _order(new["source"], old["source"])
+    return order > 0 or (order == 0 and ("label" in new or "label" not in old))
 
 
-def _age(state: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Text that sorts by age: the sequencer if both states have one, else the time of the upload.
+def _order(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
+    """Whether the new state of an object is the later upload: 1 if it is, 0 if both are the same, -1 if it is not.
 
-    "Event message structure" in the Amazon S3 User Guide: the shorter sequencer is padded on its right with zeros,
-    and the two are compared as text.
+    Sequencers decide if both states have one. "Event message structure" in the Amazon S3 User Guide: the shorter is
+    padded on its right with zeros, and the two are compared as text. Otherwise the times of the uploads decide; and
+    where these have the same second, or one was never read, S3 itself does.
     """
-    sequencer, others = state.get("sequencer"), other.get("sequencer")
-    if isinstance(sequencer, str) and isinstance(others, str) and sequencer and others:
-        return sequencer.upper().ljust(len(others), "0")
-    last_modified = state.get("last_modified")
-    return last_modified if isinstance(last_modified, str) else ""
+    mine, other = _text(new, "sequencer"), _text(old, "sequencer")
+    if mine and other:
+        length = max(len(mine), len(other))
+        return _compare(mine.upper().ljust(length, "0"), other.upper().ljust(length, "0"))
+    is_same_version = _version(new) == _version(old)
+    mine, other = _text(new, "last_modified"), _text(old, "last_modified")
+    if mine != other and (is_same_version or (mine and other)):
+        return _compare(mine, other)
+    return _order_of_contents(new, old) if is_same_version else _order_of_versions(new, old)
+
+
+def _order_of_versions(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
+    latest = storage.latest_of((_version(new), _version(old)), new["bucket"], new["key"])
+    return 1 if latest == _version(new) else -1
+
+
+def _order_of_contents(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
+    """As above, without versions: a tie is won only by what S3 has now, which is the later of the two."""
+    mine, other = _text(new, "etag"), _text(old, "etag")
+    if not mine or not other or mine == other:
+        return 0
+    return 1 if storage.etag_now(new["bucket"], new["key"], _text(new, "version_id")) == mine else -1
+
+
+def _compare(one: str, other: str) -> int:
+    return (one > other) - (one < other)
+
+
+def _text(state: Mapping[str, Any], name: str) -> str:
+    value = state.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _version(state: Mapping[str, Any]) -> str:
+    """The version, which S3 calls "null" where the bucket had no versions when the object came."""
+    return _text(state, "version_id") or "null"
 
 
 def _content(
@@ -115,8 +166,10 @@ def _content(
     return {"source": state, "model_version": model_version, **answered, "time": time_now}
 
 
-def _tag(item: S3Object, prediction: Prediction) -> None:
+def _tag(item: S3Object, stored: StoredObject, prediction: Prediction) -> None:
+    """Tag the version that was read. Without versions, what has replaced it since gets no tags."""
     tags = {"label": prediction.label, "probability": f"{prediction.probability:.6f}"}
     # A photo that has gone meanwhile needs none.
     with suppress(NotFoundError):
-        storage.add_tags(item.bucket, item.key, item.version_id, tags)
+        if stored.version_id or storage.etag_now(item.bucket, item.key) == stored.etag:
+            storage.add_tags(item.bucket, item.key, stored.version_id, tags)

@@ -1,5 +1,7 @@
 """Photos in S3 to results in S3: in any order, twice, at once, half broken, and without time; and nothing lost."""
 
+import functools
+import hashlib
 import itertools
 import json
 import threading
@@ -14,11 +16,13 @@ from hypothesis import strategies as st
 
 from serve.adapters._records import S3Object
 from serve.app import App
-from serve.errors import ProblemError
+from serve.errors import MalformedRequestError, NotFoundError, ProblemError, UnreadableObjectError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
+from serve.s3 import results, storage
 from serve.s3.objects import classify_objects
 from serve.s3.results import result_key, supersedes
+from serve.s3.storage import StoredObject
 from tests.serve.s3.deliveries import KEY, classify, put, with_versions
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, before, refuses
 
@@ -272,6 +276,160 @@ def test_sequencers_have_one_order(one: str, other: str) -> None:
     assert supersedes(newer, older) is (first >= second)
 
 
-@given(st.text())
-def test_no_two_photos_share_a_result(key: str) -> None:
+def delivered(stored: StoredObject | None, answer: Prediction | ProblemError, app: App, **known: str) -> bool:
+    """Write the result of one delivery, with what its event and S3 say."""
+    known = {"version_id": stored.version_id} | known if stored else known
+    return results.write(S3Object(UPLOADS, KEY, **known), stored, answer, "model", app.settings)
+
+
+def opened(key: str = KEY, version: str = "") -> StoredObject:
+    stored = storage.get(UPLOADS, key, version)
+    stored.stream.close()
+    return stored
+
+
+def within_one_second(s3: "S3Client") -> list[StoredObject]:
+    """Three uploads of one key, each as S3 has it after its upload, until all have the same whole second."""
+    uploads: list[StoredObject] = []
+    while len({upload.last_modified for upload in uploads}) != 1:
+        uploads = [opened(version=put(s3, body)) for body in (b"first", b"second", b"third")]
+    return uploads
+
+
+LABEL, PROBLEM = Prediction("cat", 0.1, False, "model", 1.0, 1.0), MalformedRequestError("No photo.")
+
+
+@pytest.fixture(params=["Enabled", "Suspended", None])
+def uploads(request: pytest.FixtureRequest, s3: "S3Client") -> list[StoredObject]:
+    """Three within one second, in a bucket with versions, with versions suspended, and without."""
+    if request.param:
+        s3.put_bucket_versioning(Bucket=UPLOADS, VersioningConfiguration={"Status": request.param})
+    return within_one_second(s3)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_of_uploads_within_one_second_the_last_stays(
+    s3_app: App, read_result: Read, uploads: list[StoredObject], order: tuple[int, ...]
+) -> None:
+    for number in order:
+        delivered(uploads[number], LABEL, s3_app)
+    assert read_result(KEY)["source"]["etag"] == uploads[2].etag
+
+
+@pytest.mark.parametrize("answers", [(LABEL, PROBLEM, PROBLEM), (PROBLEM, LABEL, LABEL)])
+def test_the_last_stays_in_every_order_of_deliveries_that_come_twice_with_sequencers_or_without(
+    uploads: list[StoredObject], answers: Any
+) -> None:
+    """Every decision is taken once, with S3; then every order of four deliveries of the three uploads is played."""
+    events = [(number, sequencer) for number in range(3) for sequencer in ("", f"0{number}")]
+    content = {
+        (number, sequencer): results._content(
+            S3Object(UPLOADS, KEY, sequencer=sequencer), uploads[number], answers[number], "model"
+        )
+        for number, sequencer in events
+    }
+    wins = {pair: supersedes(content[pair[0]], content[pair[1]]) for pair in itertools.product(events, repeat=2)}
+    for deliveries in itertools.product(events, repeat=4):
+        if {number for number, _ in deliveries} == {0, 1, 2}:
+            kept = functools.reduce(lambda old, new: new if wins[new, old] else old, deliveries)
+            assert kept[0] == 2, deliveries
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_versions_within_one_second_have_their_order_when_neither_is_the_latest(
+    s3: "S3Client", s3_app: App, read_result: Read, order: tuple[int, int]
+) -> None:
+    with_versions(s3)
+    uploads = within_one_second(s3)
+    s3.delete_object(Bucket=UPLOADS, Key=KEY)
+    for number in order:
+        delivered(uploads[number], LABEL, s3_app)
+    assert read_result(KEY)["source"]["version_id"] == uploads[1].version_id
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+@pytest.mark.parametrize("unread", [0, 1])
+def test_what_s3_did_not_give_has_its_place_in_the_order(
+    s3: "S3Client", s3_app: App, read_result: Read, newer_first: bool, unread: int
+) -> None:
+    """Of an archived version, say, no time is known."""
+    with_versions(s3)
+    versions = [put(s3, body) for body in (b"first", b"second")]
+    for number in (1, 0) if newer_first else (0, 1):
+        if number == unread:
+            delivered(None, UnreadableObjectError("Archived."), s3_app, version_id=versions[number])
+        else:
+            delivered(opened(version=versions[number]), LABEL, s3_app)
+    assert read_result(KEY)["source"]["version_id"] == versions[1]
+
+
+def test_a_version_that_has_gone_is_older_than_any(s3: "S3Client", s3_app: App, read_result: Read) -> None:
+    with_versions(s3)
+    versions = [put(s3, body) for body in (b"first", b"second")]
+    delivered(opened(version=versions[0]), LABEL, s3_app)
+    s3.delete_object(Bucket=UPLOADS, Key=KEY, VersionId=versions[1])
+    assert not delivered(None, NotFoundError("Gone."), s3_app, version_id=versions[1])
+    assert read_result(KEY)["label"] == "cat"
+
+
+def test_a_tie_that_nothing_decides_is_not_overwritten(s3: "S3Client", s3_app: App, read_result: Read) -> None:
+    first, second, _ = within_one_second(s3)  # without versions, S3 has the third alone, whose event is to come
+    assert delivered(second, LABEL, s3_app)
+    assert not delivered(first, LABEL, s3_app)
+    assert read_result(KEY)["source"]["etag"] == second.etag
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_tags_are_put_on_the_version_that_was_read(
+    s3: "S3Client",
+    s3_app: App,
+    invocation: Invocation,
+    monkeypatch: pytest.MonkeyPatch,
+    s3_proxy: Proxy,
+    cat_jpeg: bytes,
+    versioned: bool,
+) -> None:
+    """The event names no version, and the photo is replaced after it was read."""
+    if versioned:
+        with_versions(s3)
+    version = put(s3, cat_jpeg)
+    monkeypatch.setattr(s3_app, "settings", s3_app.settings._replace(result_tags=True))
+    s3_proxy.faults = [before(f"PUT {RESULTS}", lambda: put(s3, b"another"))]
+    assert classify(s3_app, invocation, S3Object(UPLOADS, KEY)) == [Prediction]
+    assert s3.get_object_tagging(Bucket=UPLOADS, Key=KEY)["TagSet"] == []
+    if versioned:
+        tags = s3.get_object_tagging(Bucket=UPLOADS, Key=KEY, VersionId=version)["TagSet"]
+        assert {"Key": "label", "Value": "cat"} in tags
+
+
+@given(st.text(max_size=300))
+def test_a_result_is_named_after_its_photo(key: str) -> None:
     assert result_key(S3Object("a", key), "p/") == f"p/a/{key}.json"
+
+
+# Of up to 1,024 bytes, as S3 takes them; half of them with a result's name that is too long.
+LONG_KEYS = st.text("aß猫🐱", min_size=220).map(lambda key: key.encode()[:1024].decode(errors="ignore"))
+
+
+@given(LONG_KEYS, LONG_KEYS)
+def test_long_keys_have_results_of_their_own_that_s3_takes(one: str, other: str) -> None:
+    names = [result_key(S3Object("photos", key), "results/") for key in (one, other)]
+    assert (names[0] == names[1]) is (one == other)
+    for key, name in zip((one, other), names, strict=True):
+        assert len(name.encode()) <= 1024
+        assert name.startswith(f"results/photos/{key[:200]}")
+        assert name.endswith(".json")
+        # Nor does a photo get the same result whose key is made to.
+        made = name.removeprefix("results/photos/").removesuffix(".json")
+        assert result_key(S3Object("photos", made), "results/") != name or made == key
+
+
+def test_the_result_of_a_long_key_is_at_the_name_that_is_documented(
+    s3: "S3Client", s3_app: App, invocation: Invocation, cat_jpeg: bytes
+) -> None:
+    key = "k" * 1024
+    put(s3, cat_jpeg, key)
+    assert classify(s3_app, invocation, S3Object(UPLOADS, key)) == [Prediction]
+    name = f"v1/{UPLOADS}/{key}"[: 1024 - 70] + "~" + hashlib.sha256(f"{UPLOADS}/{key}".encode()).hexdigest() + ".json"
+    content = json.loads(s3.get_object(Bucket=RESULTS, Key=name)["Body"].read())
+    assert content["source"]["key"] == key
