@@ -67,7 +67,8 @@ class Record(dict[str, Any]):
         self["level"] = "INFO" if "error" not in self else "ERROR" if "traceback" in self else "WARNING"
         if _LEVELS.index(self["level"]) < _LEVELS.index(_least):
             return
-        self["total_ms"] = round((time.perf_counter() - self._started) * 1e3, 2)
+        # A photo of a batch has its own time already.
+        self.setdefault("total_ms", round((time.perf_counter() - self._started) * 1e3, 2))
         self["timestamp"] = int(time.time() * 1000)
         self["_aws"] = self._metrics()
         sys.stdout.write(json.dumps(self) + "\n")

@@ -3,7 +3,7 @@
 Every cold start imports this file, so it imports nothing that only an event of S3 needs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from serve.app import App
@@ -34,6 +34,18 @@ class S3Object(NamedTuple):
     skip: str = ""
 
 
+Announced = S3Object | MalformedRequestError
+"""What an event announces: an object, or the problem of a part of the event that is not understood."""
+
+
+def announced(describe: Callable[[Any], S3Object], record: Any) -> Announced:
+    """The object of a record, or the problem, so that one bad record does not keep the others from being done."""
+    try:
+        return describe(record)
+    except MalformedRequestError as problem:
+        return problem
+
+
 def s3_object(
     bucket: Any,
     key: Any,
@@ -52,11 +64,14 @@ def s3_object(
     for name, value in (("bucket", bucket), ("key", key)):
         if not isinstance(value, str) or not value or not _is_unicode(value):
             raise MalformedRequestError(f"The {name} of an object in S3 must be a string that is not empty.")
-    if not skip and key.endswith("/"):
-        skip = "a folder marker"
     if not skip and size == 0:
-        skip = "an empty object"
+        skip = why_empty(key)
     return S3Object(bucket, key, _text(version_id), _text(etag), _text(sequencer), skip)
+
+
+def why_empty(key: str) -> str:
+    """What an object without bytes is. The console of S3 makes folders as empty objects whose keys end in "/"."""
+    return "a folder marker" if key.endswith("/") else "an empty object"
 
 
 def _text(value: Any) -> str:
@@ -68,15 +83,16 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def classify_all(objects: Sequence[S3Object], invocation: Invocation, app: App, *, source: str) -> dict[str, Any]:
+def classify_all(items: Sequence[Announced], invocation: Invocation, app: App, *, source: str) -> dict[str, Any]:
     """Classify all objects of an event that can only be delivered again as a whole.
 
     Raises:
-        DeliverAgainError: at least one object is not done. All others are.
+        DeliverAgainError: at least one object is not done, or a part of the event is not understood. All others are
+            done.
     """
     from serve.s3.objects import classify_objects
 
-    attempts = classify_objects(objects, invocation, app, source=source)
+    attempts = classify_objects(items, invocation, app, source=source)
     undone = [attempt.summary() for attempt in attempts if attempt.retry]
     if undone:
         raise DeliverAgainError(f"{len(undone)} of {len(attempts)} are still to do: {undone}")

@@ -4,16 +4,19 @@ import json
 from typing import Any
 
 from serve.adapters import eventbridge, s3
-from serve.adapters._records import S3Object
+from serve.adapters._records import Announced
 from serve.errors import MalformedRequestError
 
 
-def objects_in(text: Any) -> list[S3Object]:
-    """The objects that a message announces; none if it is S3's test message.
+def objects_in(text: Any) -> list[Announced]:
+    """The objects that a message announces; none if it is S3's test message."""
+    try:
+        return _objects_in(text)
+    except MalformedRequestError as problem:
+        return [problem]
 
-    Raises:
-        MalformedRequestError: the message is not understood.
-    """
+
+def _objects_in(text: Any) -> list[Announced]:
     message = _json(text)
     if isinstance(message, dict) and message.get("Type") == "Notification" and "Message" in message:
         # Without raw message delivery: "Amazon SNS message format" in the Amazon SNS Developer Guide.

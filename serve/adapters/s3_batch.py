@@ -7,9 +7,9 @@ import json
 from typing import Any
 from urllib.parse import unquote_plus
 
-from serve.adapters._records import S3Object, member, s3_object
+from serve.adapters._records import S3Object, announced, member, s3_object
 from serve.app import App
-from serve.errors import MalformedRequestError, ProblemError
+from serve.errors import ProblemError
 from serve.invocation import Invocation
 
 SOURCE = "s3-batch"
@@ -26,48 +26,44 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     Raises:
         SettingsError: there is no results bucket.
     """
+    from serve.s3.objects import classify_objects
+
+    tasks = event["tasks"]
+    attempts = classify_objects([announced(_object_in, task) for task in tasks], invocation, app, source=SOURCE)
+    codes = [_code(attempt.answer, attempt.retry, attempt.summary()) for attempt in attempts]
     return {
         "invocationSchemaVersion": event["invocationSchemaVersion"],
         "treatMissingKeysAs": "TemporaryFailure",
         "invocationId": member(event, "invocationId"),
         "results": [
             {"taskId": member(task, "taskId"), "resultCode": code, "resultString": text}
-            for task, (code, text) in zip(event["tasks"], _codes(event["tasks"], invocation, app), strict=True)
+            for task, (code, text) in zip(tasks, codes, strict=True)
         ],
     }
 
 
-def _codes(tasks: list[Any], invocation: Invocation, app: App) -> list[tuple[str, str]]:
-    """The code and the text of each task."""
-    from serve.s3.objects import classify_objects
-
-    understood = [_object_in(task) for task in tasks]
-    objects = {place: item for place, item in enumerate(understood) if isinstance(item, S3Object)}
-    codes = {place: _failed(item) for place, item in enumerate(understood) if isinstance(item, ProblemError)}
-    attempts = classify_objects(list(objects.values()), invocation, app, source=SOURCE)
-    for place, attempt in zip(objects, attempts, strict=True):
-        if attempt.retry:
-            codes[place] = "TemporaryFailure", attempt.retry
-        elif isinstance(attempt.answer, ProblemError):
-            codes[place] = _failed(attempt.answer)
-        else:
-            codes[place] = "Succeeded", json.dumps(attempt.summary())
-    return [codes[place] for place in range(len(tasks))]
-
-
-def _object_in(task: Any) -> S3Object | MalformedRequestError:
+def _object_in(task: Any) -> S3Object:
     arn, key = member(task, "s3BucketArn"), member(task, "s3Key")
-    try:
-        return s3_object(
-            # Of an access point, the ARN itself stands for the bucket.
-            arn.rpartition(":::")[2] if isinstance(arn, str) else member(task, "s3Bucket"),
-            # Encoded as in the manifest: by an inventory report, "+" for a blank; by hand, %20.
-            unquote_plus(key) if isinstance(key, str) else None,
-            version_id=member(task, "s3VersionId"),
-        )
-    except MalformedRequestError as problem:
-        return problem
+    return s3_object(
+        _bucket(arn) if isinstance(arn, str) else member(task, "s3Bucket"),
+        # Encoded as in the manifest: by an inventory report, "+" for a blank; by hand, %20.
+        unquote_plus(key) if isinstance(key, str) else None,
+        version_id=member(task, "s3VersionId"),
+    )
 
 
-def _failed(problem: ProblemError) -> tuple[str, str]:
-    return "PermanentFailure", problem.detail
+def _bucket(arn: str) -> str:
+    """The name of a bucket, from its ARN with or without region and account; an access point's ARN stands for itself.
+
+    "Policy resources for Amazon S3" in the Amazon S3 User Guide has one form, the sample request of "Invoke AWS Lambda
+    function" the other.
+    """
+    resource = arn.split(":", 5)[-1]
+    return resource if "/" not in resource and ":" not in resource else arn
+
+
+def _code(answer: object, retry: str, summary: dict[str, Any]) -> tuple[str, str]:
+    """The result code of a task, and the text for the report."""
+    if isinstance(answer, ProblemError):
+        return "PermanentFailure", answer.detail
+    return ("TemporaryFailure", retry) if retry else ("Succeeded", json.dumps(summary))

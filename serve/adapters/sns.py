@@ -19,8 +19,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     """What became of each object. SNS ignores it; a person who tries the function reads it.
 
     Raises:
-        DeliverAgainError: at least one object is not done. All others are.
-        MalformedRequestError: a message is not understood.
+        DeliverAgainError: at least one object is not done, or a message is not understood. All others are done.
     """
-    objects = [item for record in event["Records"] for item in objects_in(member(record, "Sns", "Message"))]
-    return classify_all(objects, invocation, app, source=SOURCE)
+    items = [item for record in event["Records"] for item in objects_in(member(record, "Sns", "Message"))]
+    return classify_all(items, invocation, app, source=SOURCE)

@@ -1,15 +1,16 @@
 """Amazon SQS: messages that announce objects in S3, each done or not done by itself (partial batch responses).
 
-The event source mapping must have `ReportBatchItemFailures` among its function response types.
+They come from an event source mapping, whose function response types must have `ReportBatchItemFailures`, or from an
+EventBridge pipe, which sends the bare list of records and understands the same answer: "Partial batch failure" in
+"Amazon EventBridge Pipes batching and concurrency" of the EventBridge User Guide.
 """
 
+from collections.abc import Container, Iterator
 from typing import Any
 
-from serve import telemetry
-from serve.adapters._records import DeliverAgainError, S3Object, is_records_of, member
+from serve.adapters._records import DeliverAgainError, is_records_of, member
 from serve.adapters.messages import objects_in
 from serve.app import App
-from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
 
 SOURCE = "sqs"
@@ -17,13 +18,13 @@ SOURCE = "sqs"
 
 def infer(event: Any) -> bool:
     """Records of SQS."""
-    return is_records_of(event, "eventSource", "aws:sqs")
+    return is_records_of({"Records": event} if isinstance(event, list) else event, "eventSource", "aws:sqs")
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     """The messages that the queue must keep: "Handling errors for an SQS event source" in the Lambda Developer Guide.
 
-    The queue keeps a message of which an object is not done, or that is not understood: after a few more attempts it
+    The queue keeps a message of which an object is not done, or a part is not understood: after a few more attempts it
     moves to the dead-letter queue, where a person can see it.
 
     Raises:
@@ -32,31 +33,41 @@ def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:
     """
     from serve.s3.objects import classify_objects
 
-    objects, keep = [], set[str]()
-    for message_id, body in _messages(event):
-        found = _objects_in(body, invocation)
-        objects += [(message_id, item) for item in found or ()]
-        if found is None:
-            keep.add(message_id)
-    attempts = classify_objects([item for _, item in objects], invocation, app, source=SOURCE)
-    keep |= {message_id for (message_id, _), attempt in zip(objects, attempts, strict=True) if attempt.retry}
-    kept = [message_id for message_id, _ in _messages(event) if message_id in keep]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in kept]}
+    records = event if isinstance(event, list) else event["Records"]
+    ids = [_id(record) for record in records]
+    items = [(place, item) for place, record in enumerate(records) for item in objects_in(member(record, "body"))]
+    attempts = classify_objects([item for _, item in items], invocation, app, source=SOURCE)
+    failed = {place for (place, _), attempt in zip(items, attempts, strict=True) if attempt.retry}
+    return {"batchItemFailures": [{"itemIdentifier": ids[place]} for place in _kept(records, failed)]}
 
 
-def _messages(event: dict[str, Any]) -> list[tuple[str, Any]]:
-    messages = [(member(record, "messageId"), member(record, "body")) for record in event["Records"]]
-    if not all(isinstance(message_id, str) and message_id for message_id, _ in messages):
+def _id(record: Any) -> str:
+    message_id = member(record, "messageId")
+    if not isinstance(message_id, str) or not message_id:
         raise DeliverAgainError("A message of SQS has no messageId.")
-    return messages
+    return message_id
 
 
-def _objects_in(body: Any, invocation: Invocation) -> list[S3Object] | None:
-    """The objects that a message announces, or None if it is not understood, which is logged."""
-    try:
-        return objects_in(body)
-    except MalformedRequestError as problem:
-        record = telemetry.Record(invocation, source=SOURCE)
-        record.add_problem(problem)
-        record.emit()
-        return None
+def _kept(records: list[Any], failed: Container[int]) -> Iterator[int]:
+    """The places of the failed messages, and of those behind them in their FIFO groups.
+
+    A FIFO queue delivers a group in order, and only what is reported as failed comes again: the rest of the group must
+    not be deleted before it.
+    """
+    blocked = set()
+    for place, record in enumerate(records):
+        group = _fifo_group(record)
+        if place in failed or group in blocked:
+            yield place
+            if group:
+                blocked.add(group)
+
+
+def _fifo_group(record: Any) -> str:
+    """The message group; empty in a standard queue, where a group (of a fair queue) has no order.
+
+    The name of a FIFO queue ends in ".fifo": "Amazon SQS FIFO queue and message identifiers" in the SQS Developer
+    Guide.
+    """
+    is_fifo = str(member(record, "eventSourceARN")).endswith(".fifo")
+    return f"group {member(record, 'attributes', 'MessageGroupId')}" if is_fifo else ""

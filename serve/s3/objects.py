@@ -7,15 +7,16 @@ A photo that can never be classified is done too: its result holds the problem.
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
-from serve.adapters._records import S3Object
+from serve.adapters._records import Announced, S3Object, why_empty
 from serve.app import App, result
-from serve.errors import FetchFailedError, ProblemError
+from serve.errors import FetchFailedError, MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 from serve.s3 import results, storage
-from serve.s3.storage import StoredObject, TemporaryFaultError
+from serve.s3.faults import TemporaryFaultError
+from serve.s3.storage import StoredObject
 from serve.settings import SettingsError
 from serve.telemetry import Record
 from serve.upload import Photo
@@ -25,19 +26,21 @@ _THREADS: Final = 8
 
 
 class Attempt(NamedTuple):
-    """What this invocation did with one object.
+    """What this invocation did with one object, or with a part of the event that it does not understand.
 
     Attributes:
         answer: a prediction, or why there will never be one, or None if there was nothing to classify or no time.
         retry: why the event must be delivered again; empty if the object is done.
     """
 
-    item: S3Object
+    item: Announced
     answer: Prediction | ProblemError | None = None
     retry: str = ""
 
     def summary(self) -> dict[str, Any]:
         """The attempt as JSON, for a person who reads what the function returned."""
+        if isinstance(self.item, MalformedRequestError):
+            return {"error": self.item.problem()}
         place = {"bucket": self.item.bucket, "key": self.item.key}
         if self.retry:
             return place | {"retry": self.retry}
@@ -56,73 +59,112 @@ def classify_object(item: S3Object, invocation: Invocation, app: App, record: Re
         ProblemError: what to tell the caller.
     """
     try:
-        return _predict(storage.get(item.bucket, item.key, item.version_id), invocation, app, record)
+        image = _image(storage.get(item.bucket, item.key, item.version_id), app, record)
+        return app.classify(Photo(image=image), invocation, record)
     except TemporaryFaultError as fault:
         record["fault"] = str(fault)
         raise FetchFailedError("S3 did not give the object: try again, or check the function's permissions.") from fault
 
 
-def classify_objects(objects: Sequence[S3Object], invocation: Invocation, app: App, *, source: str) -> list[Attempt]:
+def classify_objects(items: Sequence[Announced], invocation: Invocation, app: App, *, source: str) -> list[Attempt]:
     """Classify the objects side by side, and write their results, as far as the time goes.
 
     Args:
         source: of the event, for the log.
 
     Returns:
-        An attempt at every object, in their order.
+        An attempt at every item, in their order.
 
     Raises:
         SettingsError: there are photos, and no bucket for their results.
     """
-    if not app.settings.results_bucket and not all(item.skip for item in objects):
+    if not app.settings.results_bucket and any(_is_photo(item) for item in items):
         raise SettingsError("RESULTS_BUCKET is not set: photos in S3 need a bucket for their results, not their own.")
-
-    def record(item: S3Object) -> Record:
-        return Record(invocation, source=source, bucket=item.bucket, key=item.key)
-
     # A single object gets a thread as well: only so can waiting for it end in time.
     pool = ThreadPoolExecutor(_THREADS)
-    futures = [None if item.skip else pool.submit(_attempt, item, invocation, app, record(item)) for item in objects]
-    wait([future for future in futures if future], invocation.remaining_s())
+    futures = {
+        place: pool.submit(_attempt, item, invocation, app, source)
+        for place, item in enumerate(items)
+        if _is_photo(item)
+    }
+    wait(futures.values(), invocation.remaining_s())
     # What still runs may finish in a later invocation, or never. Either is harmless: the event comes again.
     pool.shutdown(wait=False, cancel_futures=True)
-    done = [_ended(item, future, record(item)) for item, future in zip(objects, futures, strict=True)]
-    for _, line in done:
-        line.emit()
-    return [attempt for attempt, _ in done]
+    ended = [_ended(item, futures.get(place), invocation, source) for place, item in enumerate(items)]
+    for place, (_, record) in enumerate(ended):
+        record["cold_start"] = invocation.cold_start and place == 0  # one cold start, however many photos
+        record.emit()
+    return [attempt for attempt, _ in ended]
 
 
-def _ended(item: S3Object, future: Future[tuple[Attempt, Record]] | None, record: Record) -> tuple[Attempt, Record]:
+def _is_photo(item: Announced) -> TypeGuard[S3Object]:
+    return isinstance(item, S3Object) and not item.skip
+
+
+def _ended(
+    item: Announced, future: Future[tuple[Attempt, Record]] | None, invocation: Invocation, source: str
+) -> tuple[Attempt, Record]:
     """How the attempt ended, and what to log of it."""
-    if future is None:
-        record["ignored"] = item.skip
-        return Attempt(item), record
-    if future.done() and not future.cancelled():
+    if future and future.done() and not future.cancelled():
         return future.result()
-    return _out_of_time(item, record)
+    if isinstance(item, MalformedRequestError):
+        record = Record(invocation, source=source, total_ms=0.0)
+        record.add_problem(item)
+        return Attempt(item, item, item.detail), record
+    record = _record(item, invocation, source)
+    if item.skip:
+        record.update(ignored=item.skip, total_ms=0.0)
+        return Attempt(item), record
+    return _to_retry(item, "no time was left for it in this invocation", record), record
 
 
-def _out_of_time(item: S3Object, record: Record) -> tuple[Attempt, Record]:
-    return _to_retry(item, TemporaryFaultError("no time was left for it in this invocation"), record)
+def _record(item: S3Object, invocation: Invocation, source: str) -> Record:
+    return Record(invocation, source=source, bucket=item.bucket, key=item.key)
 
 
-def _to_retry(item: S3Object, fault: TemporaryFaultError, record: Record) -> tuple[Attempt, Record]:
-    record.update(error="temporary-fault", detail=str(fault))
-    return Attempt(item, retry=str(fault)), record
+def _to_retry(item: S3Object, fault: str, record: Record) -> Attempt:
+    record.update(error="temporary-fault", detail=fault)
+    return Attempt(item, retry=fault)
 
 
-def _attempt(item: S3Object, invocation: Invocation, app: App, record: Record) -> tuple[Attempt, Record]:
-    """Classify one object and write its result. Never raises."""
-    if not invocation.remaining_s():
-        return _out_of_time(item, record)
+def _attempt(item: S3Object, invocation: Invocation, app: App, source: str) -> tuple[Attempt, Record]:
+    """Classify one object and write its result. Never raises.
+
+    Returns:
+        The attempt, and what to log of it, with the photo's own time.
+    """
+    started = time.perf_counter()
+    record = _record(item, invocation, source)
     try:
-        _refuse_loop(item, app)
-        return Attempt(item, _classify_and_write(item, invocation, app, record)), record
+        attempt = _classify_and_write(item, invocation, app, record)
     except TemporaryFaultError as fault:
-        return _to_retry(item, fault, record)
+        attempt = _to_retry(item, str(fault), record)
     except Exception as error:  # noqa: BLE001  (one photo's fault must not take the others along)
         record.add_bug(error)
-        return Attempt(item, retry=repr(error)), record
+        attempt = Attempt(item, retry=repr(error))
+    record["total_ms"] = round((time.perf_counter() - started) * 1e3, 2)
+    return attempt, record
+
+
+def _classify_and_write(item: S3Object, invocation: Invocation, app: App, record: Record) -> Attempt:
+    if not invocation.remaining_s():
+        raise TemporaryFaultError("no time was left for it in this invocation")
+    _refuse_loop(item, app)
+    stored = None
+    answer: Prediction | ProblemError
+    try:
+        stored = storage.get(item.bucket, item.key, item.version_id)
+        image = _image(stored, app, record)
+        if not image:
+            record["ignored"] = why_empty(item.key)
+            return Attempt(item._replace(skip=why_empty(item.key)))
+        answer = app.classify(Photo(image=image), invocation, record)
+    except ProblemError as problem:
+        record.add_problem(problem)
+        answer = problem
+    if not results.write(item, stored, answer, app.classifier.description.version, app.settings):
+        record["superseded"] = True
+    return Attempt(item, answer)
 
 
 def _refuse_loop(item: S3Object, app: App) -> None:
@@ -138,21 +180,7 @@ def _refuse_loop(item: S3Object, app: App) -> None:
         )
 
 
-def _classify_and_write(item: S3Object, invocation: Invocation, app: App, record: Record) -> Prediction | ProblemError:
-    stored = None
-    answer: Prediction | ProblemError
-    try:
-        stored = storage.get(item.bucket, item.key, item.version_id)
-        answer = _predict(stored, invocation, app, record)
-    except ProblemError as problem:
-        record.add_problem(problem)
-        answer = problem
-    if not results.write(item, stored, answer, app.classifier.description.version, app.settings):
-        record["superseded"] = True
-    return answer
-
-
-def _predict(stored: StoredObject, invocation: Invocation, app: App, record: Record) -> Prediction:
+def _image(stored: StoredObject, app: App, record: Record) -> bytes:
     image = stored.read(app.settings.max_image_bytes)
     record["fetch_ms"] = round((time.perf_counter() - stored.asked) * 1e3, 2)
-    return app.classify(Photo(image=image), invocation, record)
+    return image

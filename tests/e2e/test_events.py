@@ -71,6 +71,7 @@ ANSWERS: dict[str, Callable[[Any], bool]] = {
     "sqs_s3": is_no_failure,
     "sqs_sns_s3": is_no_failure,
     "sqs_eventbridge": is_no_failure,
+    "pipes_sqs": is_no_failure,
     "s3_batch_v1": is_batch_success,
     "s3_batch_v2": is_batch_success,
     # Their sources listen to whether the call failed, and to nothing else.

@@ -7,7 +7,7 @@ import pytest
 
 from serve import adapters
 from serve.adapters import eventbridge
-from serve.adapters._records import DeliverAgainError
+from serve.adapters._records import DeliverAgainError, S3Object
 from serve.app import App
 from serve.invocation import Invocation
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
@@ -33,7 +33,9 @@ def test_a_new_object_leaves_a_result(
 def test_keys_come_as_they_are(sample_event: Load, key: str) -> None:
     event = sample_event("eventbridge_s3")
     event["detail"]["object"]["key"] = key
-    assert eventbridge.object_in(event).key == key
+    item = eventbridge.object_in(event)
+    assert isinstance(item, S3Object)
+    assert item.key == key
 
 
 def test_all_that_is_said_of_the_object_is_taken(sample_event: Load) -> None:
@@ -41,16 +43,37 @@ def test_all_that_is_said_of_the_object_is_taken(sample_event: Load) -> None:
     said = event["detail"]["object"]
     said["version-id"] = "v1"
     item = eventbridge.object_in(event)
+    assert isinstance(item, S3Object)
     assert (item.version_id, item.etag, item.sequencer) == ("v1", said["etag"], said["sequencer"])
     assert not item.skip
     said["size"] = 0
-    assert eventbridge.object_in(event).skip == "an empty object"
+    item = eventbridge.object_in(event)
+    assert isinstance(item, S3Object)
+    assert item.skip == "an empty object"
 
 
-def test_other_events_of_s3_are_passed_over(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
-    event = sample_event("eventbridge_s3") | {"detail-type": "Object Deleted"}
+@pytest.mark.parametrize("kind", ["Object Deleted", "Object Restore Initiated", "Object Tags Added"])
+def test_other_events_of_s3_are_passed_over(s3_app: App, invocation: Invocation, sample_event: Load, kind: str) -> None:
+    event = sample_event("eventbridge_s3") | {"detail-type": kind}
     (answer,) = adapters.answer(event, invocation, s3_app)["results"]
-    assert answer["ignored"] == "not a new object: Object Deleted"
+    assert answer["ignored"] == f"not an event of a photo: {kind}"
+
+
+def test_a_restored_photo_is_classified(
+    s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load, read_result: Load, cat_jpeg: bytes
+) -> None:
+    """Its event has no sequencer: "EventBridge event message structure"."""
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
+    event = sample_event("eventbridge_s3") | {"detail-type": "Object Restore Completed"}
+    del event["detail"]["object"]["sequencer"]
+    adapters.answer(event, invocation, s3_app)
+    assert read_result(KEY)["label"] == "cat"
+
+
+def test_an_event_without_an_object_is_raised(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+    event = sample_event("eventbridge_s3") | {"detail": {}}
+    with pytest.raises(DeliverAgainError, match="bucket of an object"):
+        adapters.answer(event, invocation, s3_app)
 
 
 def test_a_passing_fault_is_raised(

@@ -8,9 +8,8 @@ import pytest
 
 from serve import adapters
 from serve.adapters import s3 as adapter
-from serve.adapters._records import DeliverAgainError
+from serve.adapters._records import DeliverAgainError, S3Object
 from serve.app import App
-from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
 
 KEY = "album one/Mäuschen & Rex.jpg"
 Load = Callable[[str], Any]
+
+
+def the_object(event: Any) -> S3Object:
+    (item,) = adapter.objects_in(event)
+    assert isinstance(item, S3Object)
+    return item
 
 
 def test_a_notification_leaves_a_result(
@@ -40,15 +45,15 @@ def test_a_notification_leaves_a_result(
 def test_keys_are_decoded(sample_event: Load, encoded: str, key: str) -> None:
     event = sample_event("s3_upload")
     event["Records"][0]["s3"]["object"]["key"] = encoded
-    assert [item.key for item in adapter.objects_in(event)] == [key]
+    assert the_object(event).key == key
 
 
 def test_a_version_is_taken_if_there_is_one(sample_event: Load) -> None:
     event = sample_event("s3_upload")
-    (item,) = adapter.objects_in(event)
+    item = the_object(event)
     assert (item.version_id, item.etag) == ("", event["Records"][0]["s3"]["object"]["eTag"])
     event["Records"][0]["s3"]["object"]["versionId"] = "v1"
-    (item,) = adapter.objects_in(event)
+    item = the_object(event)
     assert item.version_id == "v1"
 
 
@@ -60,13 +65,15 @@ def test_a_version_is_taken_if_there_is_one(sample_event: Load) -> None:
         ("s3:ObjectCreated:Copy", False),
         ("ObjectRemoved:Delete", True),
         ("ObjectTagging:Put", True),
-        ("ObjectRestore:Completed", True),
+        ("ObjectRestore:Completed", False),
+        ("ObjectRestore:Post", True),
+        ("ObjectRestore:Delete", True),
     ],
 )
-def test_only_new_objects_are_photos(sample_event: Load, name: str, skipped: bool) -> None:
+def test_only_new_and_restored_objects_are_photos(sample_event: Load, name: str, skipped: bool) -> None:
     event = sample_event("s3_upload")
     event["Records"][0]["eventName"] = name
-    (item,) = adapter.objects_in(event)
+    item = the_object(event)
     assert bool(item.skip) is skipped
 
 
@@ -103,11 +110,23 @@ def test_if_one_must_be_retried_the_others_are_done_first(
         (("s3", "object", "key"), None),
     ],
 )
-def test_what_s3_never_sends_is_refused(sample_event: Load, path: tuple[str, ...], value: Any) -> None:
+def test_a_record_that_is_not_understood_is_raised_and_the_others_are_done_first(
+    s3: "S3Client",
+    s3_app: App,
+    invocation: Invocation,
+    sample_event: Load,
+    read_result: Load,
+    cat_jpeg: bytes,
+    path: tuple[str, ...],
+    value: Any,
+) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
     event = sample_event("s3_upload")
+    event["Records"].insert(0, deepcopy(event["Records"][0]))
     place = event["Records"][0]
     for name in path[:-1]:
         place = place[name]
     place[path[-1]] = value
-    with pytest.raises(MalformedRequestError):
-        adapter.objects_in(event)
+    with pytest.raises(DeliverAgainError, match=r"1 of 2 are still to do.*malformed-request"):
+        adapters.answer(event, invocation, s3_app)
+    assert read_result(KEY)["label"] == "cat"

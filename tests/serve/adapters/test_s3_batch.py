@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serve import adapters
+from serve.adapters import s3_batch
 from serve.app import App
 from serve.invocation import Invocation
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
@@ -54,7 +55,7 @@ def test_a_photo_that_can_never_be_classified_fails_for_good(
     s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load, read_result: Load
 ) -> None:
     code, text = outcome(sample_event("s3_batch_v1"), invocation, s3_app)
-    assert (code, text) == ("PermanentFailure", "There is no such object in S3, or not any more.")
+    assert (code, text) == ("PermanentFailure", "S3 has no such object. It may have been deleted.")
     s3.put_object(Bucket=UPLOADS, Key=KEY, Body=b"no photo")
     assert outcome(sample_event("s3_batch_v2"), invocation, s3_app)[0] == "PermanentFailure"
     assert read_result(KEY)["error"]["status"] == 415
@@ -70,12 +71,26 @@ def test_a_passing_fault_fails_for_now(
 
 
 def test_a_folder_marker_succeeds(s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+    s3.put_object(Bucket=UPLOADS, Key="album/")
     code, text = outcome(sample_event("s3_batch_v2"), invocation, s3_app, s3Key="album/")
     assert (code, json.loads(text)["ignored"]) == ("Succeeded", "a folder marker")
 
 
+def test_what_never_passes_fails_for_good(
+    s3: "S3Client", s3_app: App, s3_proxy: Proxy, invocation: Invocation, sample_event: Load
+) -> None:
+    missing = outcome(sample_event("s3_batch_v2"), invocation, s3_app, s3Bucket="no-such-bucket")
+    assert missing == ("PermanentFailure", "S3 has no such bucket.")
+    s3_proxy.faults = [refuses(f"GET {UPLOADS}", 403, "InvalidObjectState")]
+    code, text = outcome(sample_event("s3_batch_v2"), invocation, s3_app)
+    assert code == "PermanentFailure"
+    assert "Restore it" in text
+
+
 @pytest.mark.parametrize("key", ["album%20one/M%C3%A4uschen%20%26%20Rex.jpg", "album+one/M%C3%A4uschen+%26+Rex.jpg"])
-@pytest.mark.parametrize("arn", [f"arn:aws:s3:::{UPLOADS}", f"arn:aws-cn:s3:::{UPLOADS}"])
+@pytest.mark.parametrize(
+    "arn", [f"arn:aws:s3:::{UPLOADS}", f"arn:aws-cn:s3:::{UPLOADS}", f"arn:aws:s3:us-east-1:123456789012:{UPLOADS}"]
+)
 def test_bucket_and_key_in_every_spelling(
     s3: "S3Client", s3_app: App, invocation: Invocation, sample_event: Load, cat_jpeg: bytes, key: str, arn: str
 ) -> None:
@@ -85,6 +100,13 @@ def test_bucket_and_key_in_every_spelling(
     s3.delete_object(Bucket=UPLOADS, Key=KEY)
     event = sample_event("s3_batch_v1")
     assert outcome(event, invocation, s3_app, s3Key=key, s3BucketArn=arn, s3VersionId=version_id)[0] == "Succeeded"
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:s3:us-east-1:123456789012:accesspoint/mine", "arn:aws:s3::123456789012:accesspoint/mine.mrap"]
+)
+def test_an_access_point_stands_for_its_bucket(arn: str) -> None:
+    assert s3_batch._object_in({"s3BucketArn": arn, "s3Key": "k"}).bucket == arn
 
 
 @pytest.mark.parametrize("task", [None, 5, {}, {"taskId": "1", "s3Key": "k"}, {"taskId": "1", "s3BucketArn": "a:::b"}])

@@ -8,7 +8,6 @@ import pytest
 from serve import adapters
 from serve.adapters._records import DeliverAgainError
 from serve.app import App
-from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
 from tests.serve.s3_servers import UPLOADS, Proxy, refuses
 
@@ -37,8 +36,21 @@ def test_a_passing_fault_is_raised(
         adapters.answer(sample_event("sns_s3"), invocation, s3_app)
 
 
-def test_a_message_that_is_not_understood_is_raised(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+def test_a_message_that_is_not_understood_is_raised_and_the_others_are_done_first(
+    s3: "S3Client",
+    s3_app: App,
+    invocation: Invocation,
+    sample_event: Load,
+    read_result: Load,
+    cat_jpeg: bytes,
+    log: Callable[[], list[Any]],
+) -> None:
+    """As over SQS: one line in the log, and what is not understood comes again."""
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
     event = sample_event("sns_s3")
-    event["Records"][0]["Sns"]["Message"] = "hello"
-    with pytest.raises(MalformedRequestError):
+    event["Records"].insert(0, {"EventSource": "aws:sns", "Sns": {"Message": "Hello"}})
+    with pytest.raises(DeliverAgainError, match=r"1 of 2 are still to do.*The message is not JSON"):
         adapters.answer(event, invocation, s3_app)
+    assert read_result(KEY)["label"] == "cat"
+    hello, photo = log()
+    assert (hello["source"], hello["error"], photo["label"]) == ("sns", "malformed-request", "cat")

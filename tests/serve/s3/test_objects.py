@@ -8,6 +8,7 @@ import pytest
 
 from serve.adapters._records import S3Object, s3_object
 from serve.app import App
+from serve.errors import NotFoundError, UnreadableObjectError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 from serve.s3.objects import classify_objects
@@ -31,7 +32,7 @@ def test_one_bad_of_ten_takes_none_along(
     for key in keys:
         put(s3, b"no photo" if key == "4.jpg" else cat_jpeg, key)
     attempts = classify_objects([S3Object(UPLOADS, key) for key in keys], invocation, s3_app, source="test")
-    assert [attempt.item.key for attempt in attempts] == keys
+    assert [attempt.summary()["key"] for attempt in attempts] == keys
     assert not any(attempt.retry for attempt in attempts)
     assert ["error" in read_result(key) for key in keys] == [key == "4.jpg" for key in keys]
     lines = log()
@@ -151,9 +152,9 @@ def test_without_a_results_bucket_photos_are_refused_and_the_rest_is_not(
 @pytest.mark.parametrize(
     ("properties", "why"),
     [
-        ({"key": "album/"}, "a folder marker"),
+        ({"key": "album/", "size": 0}, "a folder marker"),
         ({"key": "a.jpg", "size": 0}, "an empty object"),
-        ({"key": "a.jpg", "skip": "not a new object: ObjectRemoved:Delete"}, "not a new object: ObjectRemoved:Delete"),
+        ({"key": "a.jpg", "skip": "a reason"}, "a reason"),
     ],
 )
 def test_what_is_no_photo_is_passed_over_with_a_line_in_the_log(
@@ -163,3 +164,90 @@ def test_what_is_no_photo_is_passed_over_with_a_line_in_the_log(
     assert attempt.summary() == {"bucket": UPLOADS, "key": properties["key"], "ignored": why}
     assert s3_proxy.requests == []
     assert log()[0]["ignored"] == why
+
+
+@pytest.mark.parametrize(("key", "why"), [("album/", "a folder marker"), ("a.jpg", "an empty object")])
+def test_an_object_that_turns_out_to_be_empty_is_passed_over(
+    s3: "S3Client", s3_app: App, invocation: Invocation, key: str, why: str, log: Log
+) -> None:
+    """S3 Batch Operations, for one, says nothing of sizes."""
+    put(s3, b"", key)
+    (attempt,) = classify_objects([s3_object(UPLOADS, key)], invocation, s3_app, source="test")
+    assert not attempt.retry
+    assert attempt.summary() == {"bucket": UPLOADS, "key": key, "ignored": why}
+    assert log()[0]["ignored"] == why
+    assert s3.list_objects_v2(Bucket=RESULTS)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("size", [None, 1694])
+def test_a_key_that_ends_in_a_slash_is_a_photo_if_it_has_bytes(
+    s3: "S3Client", s3_app: App, invocation: Invocation, read_result: Read, cat_jpeg: bytes, size: int | None
+) -> None:
+    put(s3, cat_jpeg, "album/")
+    assert classify(s3_app, invocation, s3_object(UPLOADS, "album/", size=size)) == [Prediction]
+    assert read_result("album/")["label"] == "cat"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "says"),
+    [("InvalidObjectState", "", "Restore it in S3"), ("InvalidRequest", "a form of Server Side Encryption", "SSE-C")],
+)
+def test_a_photo_that_s3_does_not_give_has_its_problem_recorded(
+    s3: "S3Client",
+    s3_app: App,
+    invocation: Invocation,
+    read_result: Read,
+    s3_proxy: Proxy,
+    cat_jpeg: bytes,
+    code: str,
+    message: str,
+    says: str,
+) -> None:
+    put(s3, cat_jpeg)
+    s3_proxy.faults = [refuses(f"GET {UPLOADS}", 403, code, message)]
+    upload = S3Object(UPLOADS, KEY, sequencer="0A")
+    assert classify(s3_app, invocation, upload) == [UnreadableObjectError]
+    assert read_result(KEY)["error"]["status"] == 409
+    assert says in read_result(KEY)["error"]["detail"]
+    s3_proxy.faults = []
+    # The event of its restore has no sequencer.
+    assert classify(s3_app, invocation, S3Object(UPLOADS, KEY)) == [Prediction]
+    assert read_result(KEY)["label"] == "cat"
+
+
+def test_a_bucket_that_is_missing_is_no_fault_to_retry(s3: "S3Client", s3_app: App, invocation: Invocation) -> None:
+    assert classify(s3_app, invocation, S3Object("no-such-bucket", KEY)) == [NotFoundError]
+
+
+def test_a_missing_results_bucket_is_a_fault_to_retry(
+    s3: "S3Client", s3_app: App, invocation: Invocation, cat_jpeg: bytes
+) -> None:
+    put(s3, cat_jpeg)
+    s3.delete_bucket(Bucket=RESULTS)
+    assert classify(s3_app, invocation, S3Object(UPLOADS, KEY)) == ["retry"]
+
+
+def test_each_photo_of_a_batch_has_its_own_time_and_one_cold_start_counts_once(
+    s3: "S3Client", s3_app: App, s3_proxy: Proxy, cat_jpeg: bytes, log: Log
+) -> None:
+    for key in ("slow.jpg", "fast.jpg"):
+        put(s3, cat_jpeg, key)
+    classify(s3_app, Invocation("request-0", deadline=time.monotonic() + 60), S3Object(UPLOADS, "fast.jpg"))
+    log()
+
+    def wait_for_the_other() -> None:
+        while not s3_proxy.count(f"PUT {RESULTS}/v1/{UPLOADS}/fast.jpg"):
+            time.sleep(0.01)
+        time.sleep(1)
+
+    s3_proxy.requests.clear()
+    s3_proxy.faults = [before(f"GET {UPLOADS}/slow.jpg", wait_for_the_other)]
+    cold = Invocation("request-1", deadline=time.monotonic() + 60, cold_start=True)
+    classify(
+        s3_app, cold, *(S3Object(UPLOADS, key) for key in ("fast.jpg", "slow.jpg")), S3Object(UPLOADS, "x", skip="why")
+    )
+    fast, slow, skipped = log()
+    assert slow["total_ms"] - fast["total_ms"] > 500
+    assert fast["total_ms"] > fast["fetch_ms"]
+    assert skipped["total_ms"] == 0
+    assert [line["cold_start"] for line in (fast, slow, skipped)] == [True, False, False]
