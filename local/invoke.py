@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from serve.adapters._records import DeliverAgainError
+from serve.errors import ProblemError
+
 USAGE: Final = "usage: python lambda_function.py PHOTO | --event FILE   (PHOTO: a file or URL; FILE: an event as JSON)"
 
 
@@ -21,7 +24,11 @@ def main(handler: Callable[[Any, Any], Any], arguments: Sequence[str] | None = N
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    answer = handler(event, None)
+    try:
+        answer = handler(event, None)
+    except (ProblemError, DeliverAgainError) as error:  # what a service that delivers events wants raised
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if isinstance(answer, dict) and isinstance(problem := answer.get("error"), dict):
         print(f"error: {problem.get('detail')}", file=sys.stderr)
         return 1

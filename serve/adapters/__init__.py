@@ -6,6 +6,7 @@ An adapter is a module with two functions: `infer(event) -> bool` detects its so
 
 from typing import Any, Protocol
 
+from serve import telemetry
 from serve.adapters import alb, api_gateway, direct, eventbridge, s3, s3_batch, sns, sqs
 from serve.app import App
 from serve.errors import MalformedRequestError
@@ -28,17 +29,29 @@ ADAPTERS: tuple[Adapter, ...] = (alb, api_gateway, sqs, s3, eventbridge, sns, s3
 
 UNDERSTOOD = (
     f"{direct.UNDERSTOOD}; and the events of API Gateway, Lambda Function URLs, Application Load Balancers, S3, "
-    "S3 Batch Operations, and of EventBridge, SNS and SQS when they tell of objects in S3."
+    "S3 Batch Operations, and of EventBridge, SNS and SQS when they announce objects in S3."
 )
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> Any:
-    """Reply through the adapter of the event's source."""
+    """Reply through the adapter of the event's source.
+
+    Raises:
+        MalformedRequestError: no adapter knows the event. It is raised and not returned, because most services that
+            invoke a function take whatever it returns for "done", and the event is gone.
+        DeliverAgainError: the source must deliver the event again.
+    """
     for adapter in ADAPTERS:
         if adapter.infer(event):
             return adapter.answer(event, invocation, app)
-    seen = f"an object with {sorted(event)[:10]}" if isinstance(event, dict) else type(event).__name__
+    if isinstance(event, dict):
+        seen = f"an object with {sorted(event)[:10]}"
+    else:
+        seen = f"{type(event).__name__} of {len(event)}" if isinstance(event, list) else type(event).__name__
     problem = MalformedRequestError(
         f"The service does not know this kind of event. Seen: {seen}. Understood: {UNDERSTOOD}"
     )
-    return direct.problem_answer(problem, invocation)
+    record = telemetry.Record(invocation, source="unknown")
+    record.add_problem(problem)
+    record.emit()
+    raise problem

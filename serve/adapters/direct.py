@@ -17,11 +17,16 @@ from serve.upload import photo_in_json
 SOURCE = "direct"
 UNDERSTOOD = '{"url": "..."}, {"image": "<base64>"}, {"bucket": "...", "key": "..."[, "versionId": "..."]}'
 _NAMES = ("url", "image", "bucket", "key")
+# The senders of these take any answer, even an error, for "done": streams and topics, EventBridge with CloudTrail, a
+# function whose destination this one is.
+_ENVELOPES = ("Records", "detail-type", "requestPayload")
 
 
 def infer(event: Any) -> bool:
-    """An object that names a photo."""
-    return isinstance(event, dict) and any(name in event for name in _NAMES)
+    """An object that names a photo, and is not the event of some service."""
+    if not isinstance(event, dict) or any(name in event for name in _ENVELOPES):
+        return False
+    return any(name in event for name in _NAMES)
 
 
 def answer(event: Any, invocation: Invocation, app: App) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local import invoke
+from serve.errors import MalformedRequestError
 
 
 def handler(event: Any, context: Any) -> Any:
@@ -25,6 +26,17 @@ def test_a_file_goes_as_base64_and_a_url_as_it_is(tmp_path: Path, capsys: pytest
 def test_a_problem_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke.main(handler, ["https://bad.example/"]) == 1
     assert capsys.readouterr().err == "error: The URL is refused.\n"
+
+
+def test_an_event_that_the_handler_refuses_is_one_sentence_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(event: Any, context: Any) -> Any:
+        raise MalformedRequestError(f"Seen: {event}")
+
+    (tmp_path / "event.json").write_text("[]")
+    assert invoke.main(refuse, ["--event", str(tmp_path / "event.json")]) == 1
+    assert capsys.readouterr().err == "error: Seen: []\n"
 
 
 def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from serve import adapters
 from serve.app import App
-from serve.errors import INTERNAL_ERROR
+from serve.errors import INTERNAL_ERROR, MalformedRequestError
 from serve.invocation import Invocation
 from serve.settings import Settings
 from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
@@ -17,6 +17,7 @@ from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+URL = "https://example.org/cat.jpg"
 KEY = "album one/Mäuschen & Rex.jpg"
 Load = Callable[[str], Any]
 
@@ -62,6 +63,7 @@ def test_an_object_at_a_version(s3: "S3Client", s3_app: App, invocation: Invocat
 
 def test_an_object_that_is_missing(s3: "S3Client", s3_app: App, invocation: Invocation) -> None:
     assert status({"bucket": UPLOADS, "key": "none.jpg"}, invocation, s3_app) == 404
+    assert status({"bucket": "no-such-bucket", "key": "none.jpg"}, invocation, s3_app) == 404
     assert status({"bucket": "no bucket's name", "key": "none.jpg"}, invocation, s3_app) == 400
 
 
@@ -103,11 +105,32 @@ def test_what_names_no_photo_or_more_than_one(s3_app: App, invocation: Invocatio
     assert status(event, invocation, s3_app) == 400
 
 
-@pytest.mark.parametrize("event", [None, [], 5, "x", {}, {"Records": []}, {"source": "aws.ec2", "detail-type": "x"}])
-def test_an_unknown_event_is_told_what_was_seen_and_what_is_understood(
-    s3_app: App, invocation: Invocation, event: Any
+@pytest.mark.parametrize(
+    "event",
+    [
+        None, [], 5, "x", {}, {"key1": "value1"}, {"Records": []}, {"source": "aws.ec2", "detail-type": "x"},
+        [{"url": URL}],
+        # Over a pipe or as a source of its own, a stream.
+        [{"eventSource": "aws:kinesis", "data": "aGVsbG8="}], {"Records": [{"eventSource": "aws:dynamodb"}]},
+        # What a function leaves to its destination: "Capturing records of Lambda asynchronous invocations".
+        {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"url": URL}},
+        {"requestPayload": {}, "bucket": UPLOADS, "key": KEY},
+        # A rule that is too wide: what CloudTrail reports has S3 as its source as well.
+        {
+            "source": "aws.s3", "detail-type": "AWS API Call via CloudTrail",
+            "detail": {"eventName": "PutObject", "requestParameters": {"bucketName": UPLOADS, "key": KEY}},
+        },
+        {"detail-type": "Scheduled Event", "source": "aws.events", "url": URL},
+    ],
+)  # fmt: skip
+def test_an_event_that_nobody_understands_is_raised_with_what_was_seen(
+    s3_app: App, invocation: Invocation, event: Any, log: Any
 ) -> None:
-    detail = adapters.answer(event, invocation, s3_app)["error"]["detail"]
+    with pytest.raises(MalformedRequestError) as raised:
+        adapters.answer(event, invocation, s3_app)
+    detail = str(raised.value)
     assert all(name in detail for name in (event or [])) if isinstance(event, dict) else type(event).__name__ in detail
+    (line,) = log()
+    assert (line["source"], line["error"]) == ("unknown", "malformed-request")
     for understood in ('"url"', '"bucket"', "API Gateway", "Load Balancer", "SQS", "S3 Batch"):
         assert understood in detail
