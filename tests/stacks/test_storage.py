@@ -33,9 +33,10 @@ def test_uploads_flow_to_the_function_and_what_fails_to_the_dead_letter_queue(
     template: Template, stacks: dict[str, Template]
 ) -> None:
     resources = stacks["storage"]["Resources"]
-    (notification,) = resources["UploadBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
-    assert notification["Queue"] == {"Fn::GetAtt": ["UploadQueue", "Arn"]}
-    assert notification["Event"] == "s3:ObjectCreated:*"
+    notifications = resources["UploadBucket"]["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert all(notification["Queue"] == {"Fn::GetAtt": ["UploadQueue", "Arn"]} for notification in notifications)
+    events = {notification["Event"] for notification in notifications}
+    assert events == {"s3:ObjectCreated:*", "s3:ObjectRestore:Completed"}
     assert resources["UploadBucket"]["DependsOn"] == "UploadQueuePolicy"
     assert resources["UploadQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"] == {
         "Fn::GetAtt": ["UploadDeadLetterQueue", "Arn"]
