@@ -87,7 +87,7 @@ check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check 
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
 	.venv/lint/bin/actionlint -shellcheck .venv/lint/bin/shellcheck
 	.venv/lint/bin/zizmor --offline --quiet --persona pedantic .github
-	.venv/lint/bin/shellcheck .ci/run
+	.venv/lint/bin/shellcheck .ci/run .github/actions/*/*.sh
 	git ls-files -z | grep -zv '^\(benchmarks/\)\?requirements/' | xargs -0 .venv/audit/bin/detect-secrets-hook --baseline .secrets.baseline
 
 audit: .venv/audit/installed  ## look up known vulnerabilities of the locked packages on PyPI
@@ -123,10 +123,12 @@ api: .venv/sam/installed  ## run the API in its container, on localhost:3000
 deploy: .venv/sam/installed  ## deploy to AWS, step by step
 	$(SAM) deploy --guided
 
-lint-template: .venv/sam/installed .venv/deploy/installed  ## lint template.yaml and Dockerfile.lambda
+lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .venv/guard/installed  ## lint the templates and Dockerfile.lambda
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
+	.venv/sam/bin/cfn-lint --regions us-east-1 --template stacks/*.yaml
 	.venv/deploy/bin/hadolint Dockerfile.lambda
-	.venv/deploy/bin/checkov -f template.yaml Dockerfile.lambda --skip-download --compact --quiet
+	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda --skip-download --compact --quiet
+	.venv/dev/bin/python -m tests.stacks.guard .venv/guard
 
 notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice; RECOMPUTE=1: train first
 	.venv/dev/bin/python notebooks/execute.py

@@ -1,27 +1,12 @@
 """The templates, and what SAM's own translator makes of template.yaml."""
 
-import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.stacks.cloudformation import Template, read
-
-# Runs where SAM is installed, which pins much that the tests' own environment has newer.
-_PROGRAM = """
-import json, sys
-from boto3.session import Session
-from samcli.yamlhelper import yaml_parse
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-file, sets = sys.argv[1], json.load(sys.stdin)
-translator = lambda: Translator(None, Parser(), boto_session=Session(region_name="us-east-1"))
-json.dump([translator().translate(yaml_parse(open(file).read()), values, {}) for values in sets], sys.stdout)
-"""
+from tests.stacks.translation import by_sam
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/cats-vs-dogs@sha256:" + 64 * "0"
 
@@ -81,20 +66,4 @@ def stacks(root: Path) -> dict[str, Template]:
 @pytest.fixture(scope="session")
 def translate(root: Path) -> Callable[[list[dict[str, str]]], list[Template]]:
     """Translates template.yaml by SAM, once for each set of parameters; those that are left out have their defaults."""
-    python = root / ".venv" / "sam" / "bin" / "python"
-    assert python.exists(), "needs .venv/sam, which `make test` makes"
-
-    def translated(sets: list[dict[str, str]]) -> list[Template]:
-        done = subprocess.run(
-            [python, "-c", _PROGRAM, root / "template.yaml"],
-            input=json.dumps([{"ImageUri": IMAGE} | each for each in sets]),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: list[Any] = json.loads(done.stdout)
-        return found
-
-    return translated
+    return lambda sets: by_sam(root / "template.yaml", [{"ImageUri": IMAGE} | each for each in sets])
