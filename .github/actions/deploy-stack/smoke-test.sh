@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Tries a deployed stack out: smoke-test.sh STACK. The API is up, the function classifies a photo, and an uploaded one too.
+set -euo pipefail
+
+photo=examples/cat.jpg # of a cat
+
+output() {
+  aws cloudformation describe-stacks --stack-name "$STACK" \
+    --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue" --output text
+}
+
+expect() { # NAME JSON
+  if [ "$(jq -r .label <<<"$2")" != cat ]; then
+    echo "::error::$1: $2"
+    exit 1
+  fi
+  echo "$1: $2"
+}
+
+STACK=$1
+curl --fail --silent --show-error --max-time 30 --retry 3 "$(output ApiUrl)/health"
+echo
+
+# Not by the API, which may take signed requests only.
+base64 -w0 "$photo" | jq -R '{image: .}' >/tmp/payload.json
+aws lambda invoke --function-name "$(output ClassifyFunctionName):live" --cli-binary-format raw-in-base64-out \
+  --payload file:///tmp/payload.json /tmp/answer.json >/dev/null
+expect "direct invocation" "$(cat /tmp/answer.json)"
+
+# A name of its own, so that no result of an earlier test is read.
+key="smoke-test/$(date +%s).jpg"
+uploads=$(output UploadBucketName)
+aws s3api put-object --bucket "$uploads" --key "$key" --body "$photo" >/dev/null
+result="$(output ResultsPrefix)$uploads/$key.json"
+for _ in $(seq 30); do
+  if aws s3api get-object --bucket "$(output ResultsBucketName)" --key "$result" /tmp/result.json >/dev/null 2>&1; then
+    expect "upload" "$(cat /tmp/result.json)"
+    exit
+  fi
+  sleep 5
+done
+echo "::error::No result of s3://$uploads/$key after 150 s"
+exit 1
