@@ -45,8 +45,8 @@ the rounds. A ratio is taken within each round. Compare ratios; absolute times d
 - Read from disk: the bytes that the process has read from disk at its first answer (`read_bytes` of proc(5)), with the
   page cache dropped before its start.
 - Warm: the handler is called in a loop in a process of its own. The photo is in an HTTP API's event (base64).
-- The floor is a bare process with Pillow and LiteRT's C library. Cold, it imports Pillow, loads the library and the
-  file, and runs once on ready bytes. Warm, it decodes, resizes and runs the same photo by the same steps.
+- The floor is a bare process with Pillow and LiteRT's C library alone. It decodes, resizes and runs the same photo by
+  the same steps, and does nothing else.
 - The photo is [`examples/cat.jpg`](../examples), resized, with the grain of a camera: {photo_bytes}.
 """
 

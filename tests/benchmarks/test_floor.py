@@ -23,11 +23,21 @@ def test_the_warm_floor_has_our_answer(model_path: Path, tmp_path: Path, image_f
     assert events.probability(answer) == Classifier(model_path).classify(photo).probability
 
 
-def test_the_cold_floor_answers(model_path: Path) -> None:
-    command = [sys.executable, str(bare.PROBES / "cold_floor.py")]
+def test_the_cold_floor_has_our_answer(model_path: Path, tmp_path: Path) -> None:
+    photo = events.photo(EXAMPLE, events.SMALL)
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    command = [sys.executable, str(bare.PROBES / "cold_floor.py"), str(tmp_path / "photo.jpg")]
     milliseconds, answer = bare.first_answer(command, {"MODEL_PATH": str(model_path)})
     assert milliseconds > 0
-    assert 0 < float(answer) < 1
+    assert float(answer) == Classifier(model_path).classify(photo).probability
+
+
+def test_the_cold_floor_without_a_photo_runs_on_zeros(model_path: Path) -> None:
+    classifier = Classifier(model_path)
+    height, width = classifier.input_size
+    command = [sys.executable, str(bare.PROBES / "cold_floor.py")]
+    answer = bare.first_answer(command, {"MODEL_PATH": str(model_path)})[1]
+    assert float(answer) == classifier.probability(bytes(3 * height * width))
 
 
 def test_a_probe_without_an_answer_is_an_error() -> None:
