@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 _CHUNK_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 65_536
-_MAX_LINES: Final = 100
+_MAX_LINES: Final = 256
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.[01][ \t]+([0-9]{3})([ \t].*)?")
 
@@ -53,10 +53,13 @@ def read_head(stream: BinaryIO) -> HttpResponse:
     """The answer up to its body; interim answers (1xx) are skipped.
 
     Raises:
-        ValueError: it is not HTTP/1, ends early, has too long a line or too many, a NUL, or two values of Location.
+        ValueError: it is not HTTP/1, ends early, has too long a line or too many, a NUL, or two values of Location, or
+            switches to another protocol.
     """
     while True:
         status, fields = _status(_line(stream)), _fields(stream)
+        if status == 101:
+            raise ValueError("a switch to another protocol, which nobody asked for")
         if status >= 200:
             return HttpResponse(status, fields, stream)
 
