@@ -83,7 +83,7 @@ def jobs(moto: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[E
             monkeypatch.delenv(name, raising=False)
         for name, value in {
             "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",  # pragma: allowlist secret
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL_CLOUDFORMATION": moto,
             "AWS_ENDPOINT_URL_S3": moto,
