@@ -1,7 +1,7 @@
-"""Photos in S3, whatever event announced them -> predictions, several at a time, as far as the time goes.
+"""Photos in S3 -> predictions, several at a time, until the invocation's time is over.
 
-An event is delivered at least once, and several at a time. So every object is either done, or reported as still to do.
-A photo that can never be classified is done too: its result holds the problem.
+Every object is either done, or reported as still to do. A photo that can never be classified is done too: its result
+holds the problem.
 """
 
 import time
@@ -67,7 +67,7 @@ def classify_object(item: S3Object, invocation: Invocation, app: App, record: Re
 
 
 def classify_objects(items: Sequence[Announced], invocation: Invocation, app: App, *, source: str) -> list[Attempt]:
-    """Classify the objects side by side, and write their results, as far as the time goes.
+    """Classify the objects side by side, and write their results, until the time is over.
 
     Args:
         source: of the event, for the log.
@@ -80,7 +80,7 @@ def classify_objects(items: Sequence[Announced], invocation: Invocation, app: Ap
     """
     if not app.settings.results_bucket and any(_is_photo(item) for item in items):
         raise SettingsError("RESULTS_BUCKET is not set: photos in S3 need a bucket for their results, not their own.")
-    # A single object gets a thread as well: only so can waiting for it end in time.
+    # A single object gets a thread too: waiting for a thread can end in time, waiting for S3 cannot.
     pool = ThreadPoolExecutor(_THREADS)
     futures = {
         place: pool.submit(_attempt, item, invocation, app, source)

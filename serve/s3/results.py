@@ -38,10 +38,10 @@ def write(
         stored: what was read; None if it cannot be read.
 
     Returns:
-        Whether it is there now: not if there is one of a newer state of the object.
+        Whether the bucket has it now: not if it has one of a newer state of the object.
 
     Raises:
-        TemporaryFaultError: it could not be written.
+        TemporaryFaultError: S3 failed.
     """
     content = _content(item, stored, answer, model_version)
     written = write_newest(settings.results_bucket, result_key(item, settings.results_prefix), content)
@@ -51,10 +51,10 @@ def write(
 
 
 def result_key(item: S3Object, prefix: str) -> str:
-    """The key of an object's result: the same at each delivery, and no other object's.
+    """The key of an object's result: the same at each delivery, and different for each object.
 
-    One that S3 would find too long is cut, and ends in the SHA-256 of the object's bucket and key. So does one that
-    looks as if it were cut: two objects share no result.
+    A key that is too long for S3 is cut, and ends in the SHA-256 of the object's bucket and key. So does a key with an
+    ending of that form: otherwise somebody could upload an object whose result replaces another's.
     """
     key = f"{prefix}{item.bucket}/{item.key}.json"
     if len(key.encode()) <= _MAX_KEY_BYTES and not _HASHED.search(key):
@@ -64,15 +64,15 @@ def result_key(item: S3Object, prefix: str) -> str:
 
 
 def write_newest(bucket: str, key: str, new: Mapping[str, Any]) -> bool:
-    """Write a result, unless the one that is there is of a newer state of its object.
+    """Write a result, unless the bucket has one of a newer state of the object.
 
-    Nothing is lost between reading and writing: S3 writes only if what was read is still there.
+    Nothing is lost between reading and writing: S3 writes only if the result that was read is still there.
 
     Returns:
-        Whether it is there now: but for its time, another delivery may have written the same.
+        Whether the bucket has it now. Another delivery may have written the same, with an earlier time.
 
     Raises:
-        TemporaryFaultError: it could not be written, or others were faster time and again.
+        TemporaryFaultError: S3 failed, or other deliveries were faster at every attempt.
     """
     etag = ""
     for _ in range(_WRITE_ATTEMPTS):
@@ -92,10 +92,10 @@ def _without_time(content: Any) -> Any:
 
 
 def supersedes(new: Mapping[str, Any], old: Any) -> bool:
-    """Whether a result takes the place of another one of the same object.
+    """Whether a result replaces another result of the same object.
 
-    Of the same state, the later result counts, as it may be a newer model's. But a label stays where the object has
-    gone since its first delivery. What is no result at all gives way.
+    Of two results of one state, the later counts: it may be a newer model's. But a label stays when a second delivery
+    finds the object deleted. A file that is not a result is always replaced.
     """
     if not isinstance(old, dict) or not isinstance(old.get("source"), dict):
         return True
@@ -104,11 +104,11 @@ def supersedes(new: Mapping[str, Any], old: Any) -> bool:
 
 
 def _order(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
-    """Whether the new state of an object is the later upload: 1 if it is, 0 if both are the same, -1 if it is not.
+    """1 if the new state of an object is the later upload, 0 if both are the same upload, -1 if the old one is later.
 
-    Sequencers decide if both states have one. "Event message structure" in the Amazon S3 User Guide: the shorter is
-    padded on its right with zeros, and the two are compared as text. Otherwise the times of the uploads decide; and
-    where these have the same second, or one was never read, S3 itself does.
+    The sequencers decide if both states have one. "Event message structure" in the Amazon S3 User Guide: pad the
+    shorter on its right with zeros, then compare the two as text. Otherwise the upload times decide. They are whole
+    seconds, and unknown of an object that was never read, so S3 decides where they cannot.
     """
     mine, other = _text(new, "sequencer"), _text(old, "sequencer")
     if mine and other:
@@ -127,7 +127,7 @@ def _order_of_versions(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
 
 
 def _order_of_contents(new: Mapping[str, Any], old: Mapping[str, Any]) -> int:
-    """As above, without versions: a tie is won only by what S3 has now, which is the later of the two."""
+    """The order of two uploads of one version, that is, without versions: what S3 has now is the later one."""
     mine, other = _text(new, "etag"), _text(old, "etag")
     if not mine or not other or mine == other:
         return 0
@@ -144,7 +144,7 @@ def _text(state: Mapping[str, Any], name: str) -> str:
 
 
 def _version(state: Mapping[str, Any]) -> str:
-    """The version, which S3 calls "null" where the bucket had no versions when the object came."""
+    """The version id. It is "null" for an object that was stored without versioning."""
     return _text(state, "version_id") or "null"
 
 
@@ -167,9 +167,9 @@ def _content(
 
 
 def _tag(item: S3Object, stored: StoredObject, prediction: Prediction) -> None:
-    """Tag the version that was read. Without versions, what has replaced it since gets no tags."""
+    """Tag the version that was read. Without versioning, tag nothing if another upload has replaced it."""
     tags = {"label": prediction.label, "probability": f"{prediction.probability:.6f}"}
-    # A photo that has gone meanwhile needs none.
+    # A photo that was deleted meanwhile needs none.
     with suppress(NotFoundError):
         if stored.version_id or storage.etag_now(item.bucket, item.key) == stored.etag:
             storage.add_tags(item.bucket, item.key, stored.version_id, tags)

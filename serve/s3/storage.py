@@ -1,6 +1,6 @@
-"""S3: a photo in, a result out. The client is made on the first use: a request that brings its photo does not pay.
+"""S3: a photo in, a result out. The client is made at the first use: a request that brings its photo needs none.
 
-`serve.s3.faults` says which errors leave here.
+`serve.s3.faults` lists the errors that leave here.
 """
 
 import json
@@ -52,7 +52,7 @@ class StoredObject(NamedTuple):
         version_id: empty in a bucket without versions.
         etag: without its quotes.
         last_modified: when it was put there.
-        length: in bytes, as S3 says; 0 if it does not.
+        length: in bytes; 0 if S3 does not state it.
         asked: when S3 was asked for it, in seconds of `time.perf_counter()`.
     """
 
@@ -80,7 +80,7 @@ class StoredObject(NamedTuple):
     def _first(self, max_bytes: int) -> bytes:
         data = bytearray()
         with faults.translated():
-            # On to the empty read at the end: only that one notices that less came than was promised.
+            # Read to the empty chunk at the end: only that read notices a transfer that broke off.
             while chunk := self.stream.read(max_bytes - len(data)):
                 data += chunk
         return bytes(data)

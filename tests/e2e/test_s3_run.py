@@ -1,5 +1,6 @@
 """The whole S3 path: upload -> S3 notifies -> SQS -> the function under AWS's emulator -> the result, read back."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,12 +54,14 @@ def test_from_upload_to_result(
     )
     s3.put_object(Bucket="uploads", Key="a cat+dog/Käse & cat.jpg", Body=cat_jpeg)
     s3.put_object(Bucket="uploads", Key="notes.txt", Body=b"no photo")
+    long = "k" * 1020  # which with the rest of a result's key is longer than S3 takes
+    s3.put_object(Bucket="uploads", Key=long, Body=cat_jpeg)
 
     invoke = start_emulator(
         **CREDENTIALS, AWS_ENDPOINT_URL_S3=aws, RESULTS_BUCKET="results", RESULTS_PREFIX="v1/", RESULT_TAGS="true"
     )
     event = {"Records": [as_record(message, arn) for message in receive_all(sqs, queue)]}
-    assert len(event["Records"]) >= 2
+    assert len(event["Records"]) >= 3
     assert invoke(event) == {"batchItemFailures": []}
 
     def read(key: str) -> Any:
@@ -67,6 +70,7 @@ def test_from_upload_to_result(
     assert read("a cat+dog/Käse & cat.jpg")["label"] == "cat"
     assert read("a cat+dog/Käse & cat.jpg")["model_version"] == model_file.read(model_path).version
     assert read("notes.txt")["error"]["status"] == 415
+    assert read(f"{long[:943]}~{hashlib.sha256(f'uploads/{long}'.encode()).hexdigest()}")["source"]["key"] == long
     tags = s3.get_object_tagging(Bucket="uploads", Key="a cat+dog/Käse & cat.jpg")["TagSet"]
     assert {"Key": "label", "Value": "cat"} in tags
 

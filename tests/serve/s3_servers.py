@@ -12,7 +12,7 @@ UPLOADS = "cats-dogs-uploads"
 RESULTS = "cats-dogs-results"
 
 Fault = Callable[["Exchange"], bool]
-"""Looks at a request, and says whether it has answered it itself."""
+"""Looks at a request, and returns whether it has answered it."""
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -127,7 +127,7 @@ def refuses(start: str, status: int, code: str, message: str = "", *, times: int
 
 
 def stalls(start: str, promised: int = 0) -> Fault:
-    """Say nothing, or `promised` and no more than the headers, for as long as the proxy runs."""
+    """Send nothing, or only headers with the length `promised`, for as long as the proxy runs."""
 
     def fault(exchange: Exchange) -> bool:
         if not exchange.name.startswith(start):
@@ -156,7 +156,7 @@ def breaks_off(start: str) -> Fault:
 
 
 def endless(start: str, sent: list[int]) -> Fault:
-    """An object whose length is not told, and that does not end; `sent` counts its chunks."""
+    """An object without a length, and without an end; `sent` counts its chunks."""
 
     def fault(exchange: Exchange) -> bool:
         if not exchange.name.startswith(start):

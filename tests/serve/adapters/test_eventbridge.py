@@ -40,13 +40,13 @@ def test_keys_come_as_they_are(sample_event: Load, key: str) -> None:
 
 def test_all_that_is_said_of_the_object_is_taken(sample_event: Load) -> None:
     event = sample_event("eventbridge_s3")
-    said = event["detail"]["object"]
-    said["version-id"] = "v1"
+    described = event["detail"]["object"]
+    described["version-id"] = "v1"
     item = eventbridge.object_in(event)
     assert isinstance(item, S3Object)
-    assert (item.version_id, item.etag, item.sequencer) == ("v1", said["etag"], said["sequencer"])
+    assert (item.version_id, item.etag, item.sequencer) == ("v1", described["etag"], described["sequencer"])
     assert not item.skip
-    said["size"] = 0
+    described["size"] = 0
     item = eventbridge.object_in(event)
     assert isinstance(item, S3Object)
     assert item.skip == "an empty object"

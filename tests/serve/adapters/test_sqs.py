@@ -1,4 +1,4 @@
-"""SQS: messages one by one, whatever they carry."""
+"""SQS: messages one by one, with each kind of content."""
 
 import json
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def kept(messages: list[dict[str, Any]], invocation: Invocation, app: App, *, pi
 
 
 @pytest.mark.parametrize("name", ["sqs_s3", "sqs_sns_s3", "sqs_eventbridge", "pipes_sqs"])
-def test_whatever_carries_the_news_leaves_a_result(
+def test_every_kind_of_message_leaves_a_result(
     s3: "S3Client",
     s3_app: App,
     invocation: Invocation,

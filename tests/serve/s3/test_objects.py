@@ -95,7 +95,7 @@ def test_a_deadline_that_has_passed_is_not_begun(s3: "S3Client", s3_app: App, s3
     put(s3, cat_jpeg)
     late = Invocation("request-1", deadline=time.monotonic() - 1)
     assert classify(s3_app, late, *[S3Object(UPLOADS, KEY)] * 20) == ["retry"] * 20
-    time.sleep(0.3)  # whoever had begun would have asked by now
+    time.sleep(0.3)  # a thread that had begun would have asked by now
     assert s3_proxy.requests == []
 
 
@@ -170,7 +170,7 @@ def test_what_is_no_photo_is_passed_over_with_a_line_in_the_log(
 def test_an_object_that_turns_out_to_be_empty_is_passed_over(
     s3: "S3Client", s3_app: App, invocation: Invocation, key: str, why: str, log: Log
 ) -> None:
-    """S3 Batch Operations, for one, says nothing of sizes."""
+    """Events of S3 Batch Operations have no sizes."""
     put(s3, b"", key)
     (attempt,) = classify_objects([s3_object(UPLOADS, key)], invocation, s3_app, source="test")
     assert not attempt.retry
@@ -189,7 +189,7 @@ def test_a_key_that_ends_in_a_slash_is_a_photo_if_it_has_bytes(
 
 
 @pytest.mark.parametrize(
-    ("code", "message", "says"),
+    ("code", "message", "detail"),
     [("InvalidObjectState", "", "Restore it in S3"), ("InvalidRequest", "a form of Server Side Encryption", "SSE-C")],
 )
 def test_a_photo_that_s3_does_not_give_has_its_problem_recorded(
@@ -201,14 +201,14 @@ def test_a_photo_that_s3_does_not_give_has_its_problem_recorded(
     cat_jpeg: bytes,
     code: str,
     message: str,
-    says: str,
+    detail: str,
 ) -> None:
     put(s3, cat_jpeg)
     s3_proxy.faults = [refuses(f"GET {UPLOADS}", 403, code, message)]
     upload = S3Object(UPLOADS, KEY, sequencer="0A")
     assert classify(s3_app, invocation, upload) == [UnreadableObjectError]
     assert read_result(KEY)["error"]["status"] == 409
-    assert says in read_result(KEY)["error"]["detail"]
+    assert detail in read_result(KEY)["error"]["detail"]
     s3_proxy.faults = []
     # The event of its restore has no sequencer.
     assert classify(s3_app, invocation, S3Object(UPLOADS, KEY)) == [Prediction]

@@ -336,7 +336,7 @@ def test_the_last_stays_in_every_order_of_deliveries_that_come_twice_with_sequen
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_versions_within_one_second_have_their_order_when_neither_is_the_latest(
+def test_versions_within_one_second_have_their_order_when_a_delete_marker_is_the_latest(
     s3: "S3Client", s3_app: App, read_result: Read, order: tuple[int, int]
 ) -> None:
     with_versions(s3)

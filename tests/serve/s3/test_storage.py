@@ -87,7 +87,7 @@ def test_bytes_are_counted_when_the_length_is_not_told(s3: "S3Client", s3_proxy:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (refuses("GET", 403, "AccessDenied"), "AccessDenied"),
         (refuses("GET", 503, "SlowDown"), "SlowDown"),
@@ -98,10 +98,10 @@ def test_bytes_are_counted_when_the_length_is_not_told(s3: "S3Client", s3_proxy:
     ],
 )
 def test_what_can_pass_or_be_mended_is_a_temporary_fault(
-    s3: "S3Client", s3_proxy: Proxy, fault: Fault, said: str
+    s3: "S3Client", s3_proxy: Proxy, fault: Fault, message: str
 ) -> None:
     s3_proxy.faults = [fault]
-    with pytest.raises(TemporaryFaultError, match=said):
+    with pytest.raises(TemporaryFaultError, match=message):
         read(max_bytes=10_000)
 
 
