@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args
 
-from serve.model.preprocess import MAX_IMAGE_PIXELS
+from serve.model.limits import MAX_IMAGE_PIXELS
 
 _ROOT = Path(__file__).parents[1]
 _T = TypeVar("_T")

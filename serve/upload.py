@@ -9,7 +9,7 @@ from urllib.parse import unquote, unquote_to_bytes
 
 from serve.errors import ImageTooLargeError, MalformedRequestError, UnsupportedImageTypeError
 from serve.http import Request
-from serve.model import preprocess
+from serve.model import formats
 
 _FORMS = (
     'a JSON body {"url": "..."} or {"image": "<base64>"}, a multipart/form-data body with a part named "file", '
@@ -63,7 +63,7 @@ def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
 
         return Photo(image=form.file_in(body, content_type, max_bytes))
     # The bytes decide, not the type: curl -d declares a form, whatever it sends.
-    if preprocess.sniff(body) or media_type.startswith("image/"):
+    if formats.sniff(body) or media_type.startswith("image/"):
         return Photo(image=body)
     if media_type.endswith("json") or body.lstrip()[:1] == b"{":
         return photo_in_json(_json(body))

@@ -118,7 +118,7 @@ def _bad_uploads() -> list[Call]:
     line = corpus.encoded(Image.new("RGB", (70_000, 1)), "PNG")
     return [
         Call("garbage", upload(b"garbage", "image/jpeg"), 415),
-        Call("HEIC", upload(b"\0\0\0\x18ftypheic" + bytes(40), "image/heic"), 415),
+        Call("broken HEIC", upload(b"\0\0\0\x18ftypheic" + bytes(40), "image/heic"), 422),
         Call("too long a side", upload(line, "image/png"), 413),
         Call("too many bytes", upload(b"\xff\xd8\xff" + bytes(10_000_001), "image/jpeg"), 413),
         Call("no body", upload(b"", "image/jpeg"), 400),

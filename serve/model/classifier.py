@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from serve.model import interpreter, model_file, preprocess
+from serve.model import interpreter, limits, model_file, preprocess
 
 
 class Prediction(NamedTuple):
@@ -40,7 +40,7 @@ class Classifier:
         ValueError: the file is not a model that this class can run.
     """
 
-    def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = preprocess.MAX_IMAGE_PIXELS) -> None:
+    def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = limits.MAX_IMAGE_PIXELS) -> None:
         self.description = model_file.read(model_path)
         self._interpreter = interpreter.load(model_path, num_threads)
         if self._interpreter.num_outputs != 1:

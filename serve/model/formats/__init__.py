@@ -1,0 +1,101 @@
+"""What an image file is, and which of its parts the pixels need.
+
+A decoder is given nothing else: no comments, no texts, no thumbnails, no animation. What a file holds of these costs
+nothing, whatever it is. EXIF and the color profile are read by this project's own code, within its own limits.
+"""
+
+from typing import Final, NamedTuple
+
+from serve.errors import UndecodableImageError
+
+MAX_PARTS: Final = 10_000
+"""Segments, chunks or blocks. A photo of 10 MB has about 200; encoders that write small chunks make 1,300."""
+
+MAX_PROFILE_BYTES: Final = 2_000_000
+"""Of an ICC profile, inflated. Those of phones have 500, those of printing presses up to a million."""
+
+_MAGIC: Final = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+}
+# ISO/IEC 23008-12, annex B, and the AVIF specification, section 6: "mif1" and "msf1" may be either.
+_AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_EITHER_BRANDS: Final = frozenset({b"mif1", b"msf1"})
+
+
+class Parts(NamedTuple):
+    """What is used of a file.
+
+    Attributes:
+        file: for the decoder.
+        exif: from the TIFF header on; empty if there is none.
+        profile: the ICC profile; empty if there is none.
+        work: what decoding takes: a JPEG's pixels in all of its scans, a PNG's inflated bytes. 0: the header's pixels.
+    """
+
+    file: bytes
+    exif: bytes = b""
+    profile: bytes = b""
+    work: int = 0
+
+
+def sniff(data: bytes) -> str | None:
+    """The format that the first bytes tell, by Pillow's name, or None. Names and types are not trusted."""
+    for start, image_format in _MAGIC.items():
+        if data.startswith(start):
+            return image_format
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return _sniff_heif(data) if data[4:8] == b"ftyp" else None
+
+
+def _sniff_heif(data: bytes) -> str | None:
+    brand = data[8:12]
+    if brand in _AVIF_BRANDS or (brand in _EITHER_BRANDS and b"avif" in data[16:64]):
+        return "AVIF"
+    return "HEIF" if brand in _HEIF_BRANDS | _EITHER_BRANDS else None
+
+
+def parts(data: bytes, image_format: str) -> Parts:
+    """The parts of a file of this format that its pixels need.
+
+    Raises:
+        UndecodableImageError: its structure is broken, or of a variant that is refused.
+    """
+    if image_format == "JPEG":
+        from serve.model.formats import jpeg
+
+        return jpeg.parts(data)
+    if image_format == "PNG":
+        from serve.model.formats import png
+
+        return png.parts(data)
+    if image_format == "GIF":
+        from serve.model.formats import gif
+
+        return gif.parts(data)
+    if image_format == "WEBP":
+        from serve.model.formats import webp
+
+        return webp.parts(data)
+    if image_format == "BMP":
+        from serve.model.formats import bmp
+
+        return bmp.parts(data)
+    return Parts(data)
+
+
+def broken(image_format: str) -> UndecodableImageError:
+    """The error for a file that cannot be decoded, where the cause is not known."""
+    return UndecodableImageError(
+        f"The {image_format} image cannot be decoded: it is broken, truncated, or of a variant that is not supported."
+    )
+
+
+def too_many_parts() -> UndecodableImageError:
+    """The error for a file of more than `MAX_PARTS`."""
+    return UndecodableImageError("The image consists of too many parts: open it in an image editor and save it again.")

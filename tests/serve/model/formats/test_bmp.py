@@ -1,0 +1,33 @@
+"""BMP: run lengths cost more than stored pixels."""
+
+import pytest
+
+from serve.errors import ImageTooLargeError
+from serve.model.formats import bmp
+from serve.model.preprocess import decode
+
+
+def bitmap(width: int, height: int, compression: int, rows: bytes) -> bytes:
+    """8 bits a pixel, of two colors."""
+    header = b"".join(
+        value.to_bytes(size, "little", signed=True)
+        for value, size in ((40, 4), (width, 4), (height, 4), (1, 2), (8, 2), (compression, 4), (len(rows), 4))
+    )
+    palette = bytes([0, 0, 255, 0, 255, 0, 0, 0])
+    head = header + bytes(8) + (2).to_bytes(4, "little") + bytes(4) + palette
+    return b"BM" + (14 + len(head) + len(rows)).to_bytes(4, "little") + bytes(4) + (14 + len(head)).to_bytes(
+        4, "little"
+    ) + head + rows  # fmt: skip
+
+
+def test_run_lengths_are_more_work() -> None:
+    assert bmp.parts(bitmap(100, 50, 0, b"")).work == 0
+    assert bmp.parts(bitmap(100, -50, 1, b"")).work == bmp.parts(bitmap(100, 50, 2, b"")).work == 25 * 100 * 50
+
+
+def test_ends_of_rows_alone_cannot_fill_a_large_picture() -> None:
+    """Two bytes each; Pillow fills up the row pixel by pixel: 3 s for 50 megapixels."""
+    small, large = (bitmap(1000, height, 1, bytes([1, 0, 0, 0]) * height) for height in (100, 40_000))
+    assert decode(small, 8, 8).size == (8, 8)
+    with pytest.raises(ImageTooLargeError, match="too long to decode"):
+        decode(large, 8, 8)
