@@ -17,6 +17,16 @@ from serve.upload import Photo, photo_in
 if TYPE_CHECKING:  # at run time the first URL loads it
     from serve.fetch.fetcher import Fetcher, FetchPolicy
 
+# The headers that a page may send: of a photo, and of a signature (Signature Version 4 in the IAM User Guide).
+_CORS: Final = {
+    "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
+    "access-control-allow-headers": "authorization, content-encoding, content-type, x-amz-content-sha256, x-amz-date, "
+    "x-amz-security-token",
+    "access-control-expose-headers": "server-timing",
+    "access-control-max-age": "86400",
+    "vary": "origin",
+}
+
 Route = Callable[[Request, Invocation, telemetry.Record], Response]
 
 OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
@@ -159,13 +169,7 @@ class App:
     def _with_common_headers(self, response: Response) -> Response:
         headers = {"x-content-type-options": "nosniff", **response.headers}
         if self.settings.cors_allow_origin:
-            headers |= {
-                "access-control-allow-origin": self.settings.cors_allow_origin,
-                "access-control-allow-methods": "GET, HEAD, POST, OPTIONS",
-                "access-control-allow-headers": "content-type",
-                "access-control-expose-headers": "server-timing",
-                "vary": "origin",
-            }
+            headers |= {"access-control-allow-origin": self.settings.cors_allow_origin, **_CORS}
         return Response(response.status, headers, response.body)
 
 

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openapi_spec_validator
 import pytest
 
+from serve.app import App
+from serve.http import Request
+from serve.invocation import from_context
 from serve.settings import Settings
 from tests.stacks.cloudformation import Meaning, Template
 from tests.stacks.conftest import EVERY_PARAMETER, IMAGE
@@ -212,6 +216,35 @@ def test_who_may_post_is_a_parameter(template: Template, authorization: str, sec
             "issuer": "https://issuer.example.org",
             "audience": ["a", "b"],
         }
+
+
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+@pytest.mark.parametrize("origin", ["", "*", "https://www.example.org"])
+def test_a_page_elsewhere_may_call_the_api_and_read_its_refusals(
+    template: Template, model_path: Path, authorization: str, origin: str
+) -> None:
+    meaning = Meaning(template, {"ApiAuthorization": authorization, "CorsAllowOrigin": origin})
+    body = meaning.of(properties(template, "HttpApi")["DefinitionBody"])
+    assert ("x-amazon-apigateway-cors" in body) == bool(origin)
+    if not origin:
+        return
+    gateway = body["x-amazon-apigateway-cors"]
+    assert gateway["allowOrigins"] == [origin]
+    # The function's own headers, behind a load balancer or a Function URL, say the same.
+    app = App(Settings(model_path=model_path, cors_allow_origin=origin))
+    headers = app.respond(Request("OPTIONS", "/predict"), from_context(None)).headers
+    for name in ("methods", "headers"):
+        assert headers[f"access-control-allow-{name}"] == ", ".join(gateway[f"allow{name.title()}"])
+    assert headers["access-control-expose-headers"] == ", ".join(gateway["exposeHeaders"])
+    assert headers["access-control-max-age"] == str(gateway["maxAge"])
+    # What Signature Version 4 adds to a request, and what the page's own requests have.
+    assert {"authorization", "x-amz-date", "x-amz-security-token", "content-type"} <= set(gateway["allowHeaders"])
+
+
+@pytest.mark.parametrize("authorization", ["NONE", "AWS_IAM"])
+def test_what_the_api_imports_is_valid_openapi(template: Template, authorization: str) -> None:
+    meaning = Meaning(template, {"ApiAuthorization": authorization, "CorsAllowOrigin": "*"})
+    openapi_spec_validator.validate(meaning.of(properties(template, "HttpApi")["DefinitionBody"]))
 
 
 @pytest.mark.parametrize(("preference", "gradual"), [("AllAtOnce", False), ("Canary10Percent5Minutes", True)])
