@@ -184,6 +184,7 @@ def fetch_policy(settings: Settings) -> "FetchPolicy":
         allowed_networks=settings.url_allowed_networks,
         max_bytes=settings.max_image_bytes,
         timeout_s=settings.fetch_timeout_s,
+        contact=settings.fetch_contact,
     )
 
 

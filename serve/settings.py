@@ -65,6 +65,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _contact(text: str) -> str:
+    if not re.fullmatch(r"(https?://|mailto:)?[A-Za-z0-9@./:_~+-]+", text) or not set(text) & set("@."):
+        raise ValueError("takes an e-mail address or a URL")
+    return text
+
+
 def _base_path(text: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", text):
         raise ValueError("takes a path that begins with a slash, such as /v1")
@@ -126,6 +132,14 @@ class Settings(NamedTuple):
     fetch_timeout_s: Annotated[float, About(_seconds, "The time limit of one URL, redirects included, in seconds.")] = (
         5.0
     )
+    fetch_contact: Annotated[
+        str,
+        About(
+            _contact,
+            "Your e-mail address or web page, for the User-Agent of fetches. Wikimedia, for one, may block a client "
+            "that names no contact.",
+        ),
+    ] = ""
     url_allowed_hosts: Annotated[
         frozenset[str],
         About(

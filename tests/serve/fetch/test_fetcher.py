@@ -138,8 +138,14 @@ def test_the_request_says_who_asks_and_nothing_else(
     assert {line.partition(":")[0] for line in lines[1:-2]} == {
         "Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"
     }  # fmt: skip
-    assert f"User-Agent: {USER_AGENT}" in lines
+    assert f"User-Agent: {USER_AGENT} (image classifier)" in lines
     assert "Accept-Encoding: identity" in lines
+
+
+@pytest.mark.parametrize("contact", ["cats@example.org", "https://example.org/contact"])
+def test_the_request_names_a_contact(server: Server, internet: Internet, contact: str) -> None:
+    fetcher(internet, contact=contact).fetch("http://example.org/")
+    assert f"\r\nUser-Agent: {USER_AGENT} ({contact})\r\n" in server.requests[-1]
 
 
 # Redirects
