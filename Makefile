@@ -1,5 +1,5 @@
-# Everything a person or CI does here. Each environment is made on first use from its hashed lock, and made anew when
-# the lock changes.
+# All that a person or CI does here. The first use of an environment makes it from its hashed lock; a changed lock makes
+# it again.
 .DEFAULT_GOAL := help
 
 ## interpreter of the environments in .venv/
@@ -66,11 +66,11 @@ screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 	SCREENSHOTS=docs .venv/dev/bin/python -m pytest tests/e2e/test_page.py -q -k screenshot
 
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed  ## run all tests, in three environments
-	.venv/serve-test/bin/python -m pytest -q $(PARALLEL) --write-passed $(PASSED) tests/serve
+	.venv/serve-test/bin/python -m pytest -q $(PARALLEL) --write-passed=$(PASSED) tests/serve
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
 	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) tests/serve; \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
-	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed $(PASSED)
+	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 
 test-fast: .venv/dev/installed  ## run the unit tests and tests/serve: no browser, container or training
 	.venv/dev/bin/python -m pytest -q $(PARALLEL) -m "not (browser or container or training)" $(FAST)
@@ -155,7 +155,7 @@ lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and
 clean:  ## delete the environments and the photo cache
 	rm -rf .venv .cache
 
-# A lock names everything that is needed: --no-deps keeps pip from resolving again, which older versions get wrong.
+# A lock names every package: --no-deps keeps pip from resolving again, which older versions get wrong.
 .venv/tflite-runtime-test/installed: requirements/tflite-runtime-test.txt
 	@mkdir -p $(@D)
 ifneq ($(PYTHON311),)

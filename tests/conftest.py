@@ -1,4 +1,4 @@
-"""What tests of more than one folder use."""
+"""Fixtures and options for the tests of more than one folder."""
 
 import http.server
 import io
@@ -130,7 +130,7 @@ def photo_server(cat_jpeg: bytes) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Real data that not every machine has."""
+    """Real data, which not every machine has."""
     folder = ROOT.parent / "shared"
     if not (folder / "tensorflow_datasets").is_dir():
         pytest.skip("needs ../shared (the data set and the weights)")
@@ -156,7 +156,7 @@ def photo_folder(tmp_path: Path) -> Callable[[int], Path]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

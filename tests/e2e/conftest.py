@@ -1,4 +1,4 @@
-"""Real parts, started for the tests and stopped by them."""
+"""Real programs, which the tests start and stop."""
 
 import json
 import os
@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import free_port
+from tests.e2e.containers import installing
 
 Invoke = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="session")
 def emulator_path(root: Path) -> Path:
-    """AWS's runtime interface emulator, out of aws-sam-cli's wheel."""
+    """AWS's runtime interface emulator, from aws-sam-cli's wheel."""
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "none")
     found = list(
         (root / ".venv" / "sam").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}")
@@ -34,7 +35,7 @@ def emulator_path(root: Path) -> Path:
 
 @pytest.fixture
 def start_emulator(emulator_path: Path, root: Path, tmp_path: Path) -> Iterator[Callable[..., Invoke]]:
-    """Starts the function as Lambda does: AWS's emulator, AWS's runtime client, our handler; gives a way to invoke."""
+    """Starts the function as Lambda does, with AWS's emulator and runtime client; returns how to invoke it."""
     started: list[subprocess.Popen[bytes]] = []
     log = (tmp_path / "log").open("wb")
 
@@ -89,14 +90,14 @@ def _invoke(port: int, event: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Debian's build of Chromium. CI installs it where it may, and fails where it is missing all the same."""
+    """Debian's build of Chromium. CI installs it if it can, and fails without it."""
     in_ci = os.environ.get("CI", "").lower() == "true"
     if in_ci and not shutil.which("chromium") and shutil.which("apt-get") and os.geteuid() == 0:
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "--yes --no-install-recommends install chromium"):
-            subprocess.run(
-                ["apt-get", "--quiet", *command.split()], env=environment, check=True, capture_output=True, timeout=500
-            )
+        with installing():
+            for command in ("update", "--yes --no-install-recommends install chromium"):
+                arguments = ["apt-get", "--quiet", *command.split()]
+                subprocess.run(arguments, env=environment, check=True, capture_output=True, timeout=500)
     if found := shutil.which("chromium"):
         return found
     reason = "NOT TESTED: the page, which needs a `chromium` command (Debian: apt-get install chromium)"

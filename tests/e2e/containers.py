@@ -1,11 +1,13 @@
-"""A container engine for `sam`: the one that is there, or one that ../shared/container/setup provides."""
+"""A container engine for `sam`: a running one, or one that ../shared/container/setup starts."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +19,11 @@ TFLITE_RUNTIME_BASE = "public.ecr.aws/docker/library/python:3.11-slim-bookworm"
 
 
 class NoEngineError(Exception):
-    """There is none, and none can be had."""
+    """No container engine is available."""
 
 
 def answers(url: str) -> bool:
-    """Whether a container engine listens at this unix:// URL and is well."""
+    """Whether a container engine answers at this unix:// URL."""
     try:
         with connected(url) as engine:
             engine.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
@@ -43,7 +45,7 @@ def container_engine(root: Path) -> Iterator[str]:
     """Yields the DOCKER_HOST of an engine that can build and run Dockerfile.lambda.
 
     Raises:
-        NoEngineError: there is none.
+        NoEngineError: none is available.
     """
     if shutil.which("docker") is None:
         raise NoEngineError("there is no `docker` command")
@@ -56,7 +58,8 @@ def container_engine(root: Path) -> Iterator[str]:
         raise NoEngineError("no container engine answers at DOCKER_HOST or /var/run/docker.sock")
     was_there = answers(PODMAN)
     try:
-        done = subprocess.run([setup, "3.13", "3.11"], capture_output=True, text=True, timeout=500, check=False)
+        with installing():
+            done = subprocess.run([setup, "3.13", "3.11"], capture_output=True, text=True, timeout=500, check=False)
         if done.returncode:
             raise NoEngineError(f"{setup} failed: {done.stderr[-500:]}")
         stand_in_for_debian()
@@ -66,8 +69,16 @@ def container_engine(root: Path) -> Iterator[str]:
             stop_listener(PODMAN)
 
 
+@contextmanager
+def installing() -> Iterator[None]:
+    """Wait while another test process installs Debian's packages: apt-get runs once at a time."""
+    with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def stand_in_for_debian() -> None:
-    """Python's own image, where it cannot be pulled: the stand-in for AWS's, without what AWS's images have."""
+    """Stand in for Python's own image where it cannot be pulled: AWS's stand-in without AWS's entry point."""
     if subprocess.run(["podman", "image", "exists", TFLITE_RUNTIME_BASE], check=False).returncode:
         dockerfile = "FROM public.ecr.aws/lambda/python:3.11\nRUN rm /lambda-entrypoint.sh\nWORKDIR /\nENTRYPOINT []\n"
         subprocess.run(
@@ -80,7 +91,7 @@ def stand_in_for_debian() -> None:
 
 
 def stop_listener(url: str) -> None:
-    """End the process that listens at the URL."""
+    """End the process that listens at this URL."""
     with connected(url) as engine:
         credentials = engine.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     pid, _uid, _gid = struct.unpack("3i", credentials)
@@ -91,12 +102,12 @@ def stop_listener(url: str) -> None:
 
 
 def host_address(engine: str) -> str:
-    """Where a container on the default network finds its host."""
+    """The address of the host for a container on the default network."""
     return _client(engine, "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
 
 
 def run(engine: str, image: str, script: str) -> str:
-    """What a shell script prints in a container."""
+    """Run a shell script in a container; return its output."""
     return _client(engine, "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", script)
 
 

@@ -52,9 +52,9 @@ def engine(root: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def aws(engine: str) -> Iterator[int]:
-    """Moto as a server, for the containers too: S3 with the photo that the sample events tell of; yields its port.
+    """Moto as a server that containers reach, with S3 and the photo that the sample events name; yields its port.
 
-    STS as well, which `sam local` asks for the account's number.
+    `sam local` asks its STS for the account's number.
     """
     server = ThreadedMotoServer("0.0.0.0", port=0, verbose=False)
     server.start()
@@ -81,7 +81,7 @@ def s3(aws: int, root: Path) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def photos(engine: str, root: Path) -> Iterator[int]:
-    """A web server with the photo, for the containers too; yields its port."""
+    """A web server with the photo, which containers reach; yields its port."""
     handler = partial(QuietHandler, directory=root / "examples")
     with ThreadingHTTPServer(("0.0.0.0", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -98,7 +98,7 @@ class QuietHandler(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def sam_environment(engine: str, aws: int) -> dict[str, str]:
-    """Nothing of a developer's own account, and no word to anybody outside."""
+    """Without a developer's own account, and without telemetry."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return (
         kept
@@ -114,7 +114,7 @@ def sam_environment(engine: str, aws: int) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def sam(root: Path, sam_environment: dict[str, str]) -> Sam:
-    """Runs `sam` to its end, and gives what it printed."""
+    """Runs `sam` to its end; returns what it printed."""
 
     def run(*arguments: str | Path) -> str:
         command = [root / ".venv" / "sam" / "bin" / "sam", *arguments]
@@ -148,7 +148,7 @@ def built(sam: Sam, template: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="module")
 def variables(engine: str, aws: int, photos: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What these tests set of a function's environment: the photo server and moto are on the containers' host."""
+    """A function's variables in these tests: the photo server and moto are on the containers' host."""
     host = containers.host_address(engine)
     values = {
         "URL_ALLOWED_NETWORKS": host,
@@ -165,7 +165,7 @@ def variables(engine: str, aws: int, photos: int, tmp_path_factory: pytest.TempP
 def event_file(
     root: Path, engine: str, photos: int, s3: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
-    """A sample event, about the photo that is here and the version that moto gave it."""
+    """A sample event, with the photo that is here and the version that moto gave it."""
     folder = tmp_path_factory.mktemp("events")
     url = f"http://{containers.host_address(engine)}:{photos}/cat.jpg"
     version = s3.head_object(Bucket=UPLOADS, Key=KEY)["VersionId"]

@@ -1,4 +1,4 @@
-"""Each sample event under events/ gets the answer that its source documents, from the function under AWS's emulator."""
+"""The function, under AWS's emulator, answers each sample event under events/ as its source documents."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 
 @pytest.fixture
 def s3(cat_jpeg: bytes) -> Iterator[Any]:
-    """Moto as a server, with the photo that the sample events tell of."""
+    """Moto as a server, with the photo that the sample events name."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -74,7 +74,7 @@ ANSWERS: dict[str, Callable[[Any], bool]] = {
     "pipes_sqs": is_no_failure,
     "s3_batch_v1": is_batch_success,
     "s3_batch_v2": is_batch_success,
-    # Their sources listen to whether the call failed, and to nothing else.
+    # These sources only see whether the call failed.
     "s3_upload": lambda answer: "errorType" not in (answer or {}),
     "sns_s3": lambda answer: "errorType" not in (answer or {}),
     "eventbridge_s3": lambda answer: "errorType" not in (answer or {}),

@@ -1,7 +1,6 @@
-"""What a fresh process imports for each kind of event is what docs/cold-start.md lists, with a reason each.
+"""A fresh process imports for each kind of event what docs/cold-start.md lists, and nothing more.
 
-A guard of the cold start that does not time: half of it is imports, and a module too many is a module that every new
-environment pays for.
+Imports are half of the cold start: every new environment pays for each module.
 """
 
 import base64
