@@ -77,7 +77,7 @@ class Record(dict[str, Any]):
     def _metrics(self) -> dict[str, Any]:
         """The line's metrics and their dimensions ("Specification: Embedded metric format", CloudWatch User Guide).
 
-        Each has the function as a dimension: two stacks share neither a metric nor an alarm.
+        Each has the function as a dimension: two stacks share no metric and no alarm.
         """
         milliseconds = [name for name in ("total_ms", "fetch_ms", "decode_ms", "inference_ms") if name in self]
         directives = [_directive([["function", "source"]], [(name, "Milliseconds") for name in milliseconds])]

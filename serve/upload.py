@@ -74,7 +74,7 @@ def photo_in_json(value: Any) -> Photo:
     """The photo in `{"url": "..."}` or `{"image": "<base64>"}`. Either may be a `data:` URL.
 
     Raises:
-        MalformedRequestError: it has neither member, or both, or the base64 is invalid.
+        MalformedRequestError: it does not have exactly one of the two members, or the base64 is invalid.
     """
     if not isinstance(value, dict) or ("url" in value) == ("image" in value):
         raise MalformedRequestError('The JSON must be an object with either "url" or "image".')

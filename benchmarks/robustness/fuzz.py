@@ -24,7 +24,7 @@ from benchmarks import events
 from benchmarks.robustness import corpus
 from serve import adapters
 from serve.app import App
-from serve.errors import ProblemError
+from serve.errors import MalformedRequestError, ProblemError
 from serve.http import Request
 from serve.invocation import from_context
 from serve.model import preprocess
@@ -110,7 +110,10 @@ class Fuzzer:
         return Case(event, self._answered)
 
     def _answered(self, event: Any) -> int:
-        answer = adapters.answer(event, from_context(None), self._app)
+        try:
+            answer = adapters.answer(event, from_context(None), self._app)
+        except MalformedRequestError as problem:  # raised, so that no service takes it for done
+            return problem.status
         json.dumps(answer)  # as Lambda's runtime will
         return int(answer["statusCode"] if "statusCode" in answer else answer.get("error", {}).get("status", 200))
 

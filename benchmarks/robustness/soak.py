@@ -30,6 +30,7 @@ from PIL import Image
 
 from benchmarks.events import FORM, form, upload
 from benchmarks.robustness import corpus
+from serve.errors import MalformedRequestError
 
 _ALLOWED_GROWTH_MB: Final = 8.0
 Handler = Callable[[Any, Any], Any]
@@ -161,7 +162,10 @@ def soak(handler: Handler, chosen: Iterator[Call], count: int, first: dict[str, 
     wrong = []
     for _ in range(count):
         call = next(chosen)
-        answer = handler(call.event, None)
+        try:
+            answer = handler(call.event, None)
+        except MalformedRequestError as error:  # raised, so that no service takes it for done
+            answer = {"error": error.problem()}
         problem = wrong_answer(call, first.setdefault(call.name, answer), answer)
         if problem is not None:
             wrong.append(problem)

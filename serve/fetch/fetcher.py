@@ -2,7 +2,7 @@
 
 The first hop and every redirect go the same way: parse strictly, resolve once, refuse unless every address is public,
 connect to one of these same addresses, and read under one deadline and one byte limit. The check is on resolved
-addresses, so neither the spelling of a URL nor a second answer from DNS can get around it.
+addresses, so no spelling of a URL and no second answer from DNS can get around it.
 
 The client learns only that a URL was refused or failed. What was found behind it is in `ProblemError.found`, for the
 log: of a URL, no more than scheme and host.
@@ -56,11 +56,11 @@ class FetchPolicy(NamedTuple):
         allowed_hosts: if not empty, only these hosts, redirects included: ASCII (IDNA), lower case, no trailing dot.
             An entry with a leading dot, ".example.org", stands for all sub-domains. Their addresses must be public too.
         allowed_ports: only these.
-        allowed_networks: networks that may be reached although they are not public. Whoever can send a URL can then
+        allowed_networks: networks that may be reached although they are not public. Anyone who can send a URL can then
             reach every web server in them: for photos on a private network, and for tests on one machine.
         max_bytes: of one photo, decompressed.
         timeout_s: for one URL, in seconds, from the DNS question to the last byte, redirects included.
-        contact: of whoever runs the service, for the User-Agent.
+        contact: an address of the people who run the service, for the User-Agent.
         connect_timeout_s: for one attempt at one address, in seconds; then the next address is tried.
         read_timeout_s: of silence, in seconds.
     """
@@ -99,7 +99,7 @@ class Fetcher:
         self._ca_file = ca_file
 
     def fetch(self, url: str, timeout_s: float | None = None) -> bytes:
-        """The body behind a URL, decompressed. It is checked no further than that it is neither a web page nor empty.
+        """The body behind a URL, decompressed. The only check of it: it is not empty, and no web page.
 
         Args:
             url: as the client sent it.
@@ -108,7 +108,7 @@ class Fetcher:
         Raises:
             MalformedRequestError: the text is not a URL.
             UrlRefusedError: it, or a redirect, leads to where the policy does not go.
-            FetchFailedError: no such host, no connection, no valid certificate, neither 200 nor 203, or not the whole
+            FetchFailedError: no such host, no connection, no valid certificate, no 200 or 203, or not the whole
                 body.
             FetchTimeoutError: time ran out.
             ImageTooLargeError: more than `policy.max_bytes`.

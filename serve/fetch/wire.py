@@ -46,7 +46,7 @@ class Wire(io.RawIOBase):
     limit counts raw bytes, so it holds whatever a response does to the parsers above it.
 
     Args:
-        sock: connected; whoever opened it closes it.
+        sock: connected; the caller closes it.
         deadline: for the whole exchange.
         silence_s: for one read or write, in seconds.
         max_bytes: of the photo, as it is sent.
