@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from serve.adapters._records import S3Object
 from serve.app import result
-from serve.errors import NotFoundError, ProblemError
+from serve.errors import ProblemError
 from serve.model.classifier import Prediction
 from serve.s3 import storage
 from serve.s3.faults import TemporaryFaultError
@@ -170,6 +170,6 @@ def _tag(item: S3Object, stored: StoredObject, prediction: Prediction) -> None:
     """Tag the version that was read. Without versioning, tag nothing if another upload has replaced it."""
     tags = {"label": prediction.label, "probability": f"{prediction.probability:.6f}"}
     # A photo that was deleted meanwhile needs none.
-    with suppress(NotFoundError):
+    with suppress(ProblemError):
         if stored.version_id or storage.etag_now(item.bucket, item.key) == stored.etag:
             storage.add_tags(item.bucket, item.key, stored.version_id, tags)

@@ -433,3 +433,19 @@ def test_the_result_of_a_long_key_is_at_the_name_that_is_documented(
     name = f"v1/{UPLOADS}/{key}"[: 1024 - 70] + "~" + hashlib.sha256(f"{UPLOADS}/{key}".encode()).hexdigest() + ".json"
     content = json.loads(s3.get_object(Bucket=RESULTS, Key=name)["Body"].read())
     assert content["source"]["key"] == key
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "InvalidTag", "InvalidObjectState"])
+def test_a_photo_that_cannot_be_tagged_any_more_has_its_result(
+    s3: "S3Client",
+    s3_app: App,
+    invocation: Invocation,
+    monkeypatch: pytest.MonkeyPatch,
+    s3_proxy: Proxy,
+    cat_jpeg: bytes,
+    code: str,
+) -> None:
+    put(s3, cat_jpeg)
+    monkeypatch.setattr(s3_app, "settings", s3_app.settings._replace(result_tags=True))
+    s3_proxy.faults = [refuses(f"PUT {UPLOADS}", 400, code)]
+    assert classify(s3_app, invocation, S3Object(UPLOADS, KEY)) == [Prediction]
