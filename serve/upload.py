@@ -16,6 +16,7 @@ _FORMS = (
     "an image/* body, or ?url=..."
 )
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+")
+_A_FEW_LINES: Final = 2048  # bytes
 _LONG_ENOUGH_FOR_BASE64: Final = 64  # the smallest image; a host name without a dot is shorter
 
 
@@ -62,8 +63,14 @@ def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
         from serve import form  # here: few requests need it
 
         return Photo(image=form.file_in(body, content_type, max_bytes))
-    # The bytes decide, not the type: curl -d declares a form, whatever it sends.
-    if formats.sniff(body) or media_type.startswith("image/"):
+    # The bytes decide, not the type: curl --data-binary declares a form, whatever it sends.
+    if formats.sniff(body):
+        if media_type == "application/x-www-form-urlencoded" and _lacks_line_ends(body):
+            raise MalformedRequestError("curl -d drops line ends, and with them bytes of the image. Use --data-binary.")
+        return Photo(image=body)
+    if _is_base64(body[:_A_FEW_LINES].decode("latin-1")):
+        raise MalformedRequestError('The body is base64. Send it as JSON: {"image": "<base64>"}.')
+    if media_type.startswith("image/"):
         return Photo(image=body)
     if media_type.endswith("json") or body.lstrip()[:1] == b"{":
         return photo_in_json(_json(body))
@@ -85,12 +92,21 @@ def photo_in_json(value: Any) -> Photo:
     return _photo_at(text) if name == "url" else Photo(image=_image_in(text.strip()))
 
 
+def _is_base64(text: str) -> bool:
+    return len(text) >= _LONG_ENOUGH_FOR_BASE64 and _BASE64.fullmatch(text) is not None
+
+
+def _lacks_line_ends(body: bytes) -> bool:
+    """Whether a body has so many bytes that two values out of 256 cannot be absent by chance."""
+    return len(body) > _A_FEW_LINES and b"\n" not in body and b"\r" not in body
+
+
 def _photo_at(url: str) -> Photo:
     """The photo at a URL, or in it: RFC 2397."""
     url = url.strip()
     if url[:5].lower() == "data:":
         return Photo(image=_image_in(url))
-    if len(url) >= _LONG_ENOUGH_FOR_BASE64 and _BASE64.fullmatch(url):
+    if _is_base64(url):
         raise MalformedRequestError('The URL is base64. Send it as JSON: {"image": "<base64>"}.')
     return Photo(url=url)
 

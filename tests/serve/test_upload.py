@@ -187,3 +187,14 @@ def test_a_coding_that_does_not_fit_has_its_own_words(cat_jpeg: bytes) -> None:
     assert "does not match" in words(post(cat_jpeg, "image/jpeg", coding="gzip"))
     assert "does not match" in words(post(gzip.compress(cat_jpeg)[:-100], "image/jpeg", coding="gzip"))
     assert "br" in words(post(cat_jpeg, "image/jpeg", coding="br"))
+
+
+def test_a_file_that_curl_has_taken_the_line_ends_from(cat_jpeg: bytes) -> None:
+    stripped = cat_jpeg.replace(b"\r", b"").replace(b"\n", b"")
+    assert "--data-binary" in words(post(stripped, "application/x-www-form-urlencoded"))
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "text/plain", "application/octet-stream", None])
+def test_a_body_of_base64_is_told_its_place(cat_jpeg: bytes, content_type: str | None) -> None:
+    for body in (base64.b64encode(cat_jpeg), base64.encodebytes(cat_jpeg), base64.urlsafe_b64encode(cat_jpeg)):
+        assert '{"image": ' in words(post(body, content_type))
