@@ -59,7 +59,7 @@ def test_a_file_that_is_edited_gives_pixels_or_a_client_error(name: str) -> None
 
 @SHORT
 @given(st.sampled_from(sorted(FILES)), places)
-def test_no_beginning_of_a_file_is_a_fault_of_ours(name: str, length: int) -> None:
+def test_every_beginning_of_a_file_is_a_photo_or_a_client_error(name: str, length: int) -> None:
     data = FILES[name]
     problem = problem_of(lambda: decode(data[: length % len(data)], 8, 8))
     assert problem is None or problem.status in {415, 422}

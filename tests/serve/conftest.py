@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sample_event(root: Path) -> Callable[[str], Any]:
-    """Reads events/NAME.json anew at each call: a test may change what it gets."""
+    """Reads events/NAME.json at each call: a test may change what it gets."""
 
     def load(name: str) -> Any:
         return json.loads((root / "events" / f"{name}.json").read_text(encoding="utf-8"))
@@ -59,7 +59,7 @@ def moto_port() -> Iterator[int]:
 
 @pytest.fixture
 def s3_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Credentials that open nothing, and a client that is made anew, for a server that the test names."""
+    """Credentials that open nothing, and a new client, for a server that the test names."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",

@@ -166,7 +166,7 @@ def test_bad_input_is_a_problem_that_says_what_to_do(app: App, body: bytes, quer
     assert "Traceback" not in response.body
 
 
-def test_a_fault_of_ours_is_logged_and_told_without_its_inside(
+def test_a_bug_is_logged_and_the_client_gets_a_plain_answer(
     model_path: Path, cat_jpeg: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = App(Settings(model_path=model_path))

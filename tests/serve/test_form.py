@@ -101,7 +101,7 @@ def test_the_limit_is_on_the_photo() -> None:
 
 def test_each_mistake_has_its_own_words() -> None:
     photo = form(("file", PHOTO))
-    told = [
+    details = [
         words(photo, "multipart/form-data"),
         words(photo, "multipart/form-data; boundary=other"),
         words(photo.replace(b"\r\n", b"\n")),
@@ -111,4 +111,4 @@ def test_each_mistake_has_its_own_words() -> None:
         words(form(("photo", PHOTO))),
         words(b"--edge\r\nno colon\r\n\r\nphoto\r\n--edge--\r\n"),
     ]
-    assert len(set(told)) == len(told)
+    assert len(set(details)) == len(details)

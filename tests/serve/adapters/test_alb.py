@@ -50,7 +50,7 @@ def test_an_uploaded_photo(
 
 
 @pytest.mark.parametrize("path", ["/health", "/none"])
-def test_whoever_sends_lists_of_values_gets_lists_of_values(
+def test_a_target_group_with_multi_value_headers_gets_them_too(
     s3_app: App, invocation: Invocation, sample_event: Load, path: str
 ) -> None:
     event = changed(

@@ -51,7 +51,7 @@ def test_connects_to_the_address_that_was_checked_though_dns_changes_its_mind(in
     assert answers == [["127.0.0.1"]]
 
 
-def test_every_hop_is_resolved_and_checked_anew(internet: Internet) -> None:
+def test_every_hop_is_resolved_and_checked(internet: Internet) -> None:
     answers = [[PUBLIC], ["127.0.0.1"]]
     with serving(redirect("/again")) as running:
         internet.port = running.port
