@@ -28,7 +28,7 @@ def test_a_file_that_is_no_photo_is_a_problem(root: Path) -> None:
     done = predict(root, "LICENSE")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "error: The bytes are not a JPEG" in done.stderr
+    assert "error: The file is not an image" in done.stderr
 
 
 def test_only_the_first_call_is_a_cold_start(
