@@ -117,3 +117,11 @@ def read_result(s3: "S3Client") -> Callable[[str], Any]:
         return json.loads(s3.get_object(Bucket=RESULTS, Key=f"v1/{UPLOADS}/{key}.json")["Body"].read())
 
     return read
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    pytest.importorskip("cryptography")
+    from tests.serve.certificates import Authority
+
+    return Authority(tmp_path_factory.mktemp("authority"))

@@ -1,7 +1,6 @@
 """Servers on loopback that the tests of fetching share."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -19,11 +18,3 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def internet(server: Server) -> Internet:
     return Internet(server.port, dict(NAMES))
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    pytest.importorskip("cryptography")
-    from tests.serve.certificates import Authority
-
-    return Authority(tmp_path_factory.mktemp("authority"))

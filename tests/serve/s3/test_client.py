@@ -51,7 +51,6 @@ def test_it_asks_for_the_same_as_botocores_client(s3: "S3Client", s3_proxy: Prox
     fast = made()
     assert fast is not None
     found = [client.get_object(Bucket=UPLOADS, Key=key) for client in (fast, storage.client())]
-    fast.close()
     (path, headers), (its_path, its_headers) = noted
     assert path == its_path
     for name in ("host", "x-amz-content-sha256"):
@@ -59,6 +58,7 @@ def test_it_asks_for_the_same_as_botocores_client(s3: "S3Client", s3_proxy: Prox
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=testing/")
     mine, its = found
     assert mine["Body"].read() == its["Body"].read() == b"photo"
+    fast.close()
     assert {name: mine[name] for name in ("ETag", "LastModified", "ContentLength")} == {
         name: its[name] for name in ("ETag", "LastModified", "ContentLength")
     }
@@ -103,6 +103,7 @@ def test_lambda_can_recognize_a_loop(s3_proxy: Proxy, s3_environment: pytest.Mon
         ("AWS_ACCESS_KEY_ID", ""), ("AWS_SECRET_ACCESS_KEY", ""), ("AWS_DEFAULT_REGION", "cn-north-1"),
         ("AWS_DEFAULT_REGION", "us-gov-west-1"), ("AWS_DEFAULT_REGION", ""), ("AWS_PROFILE", "mine"),
         ("AWS_USE_FIPS_ENDPOINT", "true"), ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+        ("HTTPS_PROXY", "http://127.0.0.1:1"), ("https_proxy", "http://127.0.0.1:1"),
     ],
 )  # fmt: skip
 def test_any_other_environment_gets_botocores_client(
@@ -153,7 +154,7 @@ def test_in_aws_the_bucket_is_in_the_hosts_name(s3_environment: pytest.MonkeyPat
     for key in KEYS:
         with pytest.raises(InterruptedError):
             storage.client().get_object(Bucket=UPLOADS, Key=key)
-    assert [fast._url(UPLOADS, key) for key in KEYS] == asked
+    assert ["https://" + "".join(fast._place(UPLOADS, key)) for key in KEYS] == asked
 
 
 def test_a_bucket_in_another_region_is_left_to_botocores_client(s3: "S3Client", s3_proxy: Proxy) -> None:
