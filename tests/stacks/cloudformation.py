@@ -1,6 +1,7 @@
 """Enough of CloudFormation to say what a template means for given parameters: tags, functions, conditions and rules."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ class Meaning:
             if "Condition" not in each or self.condition(each["Condition"])
         }
 
+    def outputs(self) -> Template:
+        """Those whose conditions hold."""
+        return {
+            name: self.of({key: value for key, value in each.items() if key != "Condition"})
+            for name, each in self.template.get("Outputs", {}).items()
+            if "Condition" not in each or self.condition(each["Condition"])
+        }
+
     def condition(self, name: str) -> bool:
         return bool(self.of(self.template["Conditions"][name]))
 
@@ -83,7 +92,7 @@ class Meaning:
                 return self._function(name.removeprefix("Fn::"), argument)
         return {key: each for key, each in ((k, self.of(v)) for k, v in value.items()) if each != NO_VALUE}
 
-    def _function(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911  (one case a function)
+    def _function(self, name: str, argument: Any) -> Any:  # noqa: C901, PLR0911, PLR0912  (a case each)
         if name == "Ref":
             return self._ref(argument)
         if name == "Condition":
@@ -102,6 +111,9 @@ class Meaning:
                 return all(known)
             case "Or":
                 return any(known)
+            case "Cidr":
+                subnets = ip_network(known[0]).subnets(new_prefix=32 - int(known[2]))
+                return [str(next(subnets)) for _ in range(int(known[1]))]
             case "FindInMap":
                 return self.template["Mappings"][known[0]][known[1]][known[2]]
             case "Select" if isinstance(known[1], list):
