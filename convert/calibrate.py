@@ -1,7 +1,4 @@
-"""Temperature scaling: probabilities that mean what they say, at no cost when the model answers.
-
-Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, section 4.2.
-"""
+"""Calibration: a temperature and a confidence threshold, both fitted on the validation split."""
 
 import keras
 import numpy as np
@@ -10,20 +7,23 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 from sklearn.metrics import log_loss
 
-from evaluate.metrics import Probabilities
+from evaluate.metrics import Probabilities, wilson_interval
 from train import models
 
-_CERTAIN = 1e-7  # a probability of 0 or 1 has no logit
+_LARGEST_CERTAINTY = 1e-7  # probabilities of 0 and 1 have no logit
 
 
 def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
-    """The number to divide logits by that makes the log loss least: above 1 where the network is too sure.
+    """The divisor of the logits with the lowest log loss: above 1 for an overconfident network.
+
+    Temperature scaling: Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, section 4.2. It
+    costs nothing at inference: see `fold`.
 
     Args:
         labels: 0 or 1, (photos,), of photos that were not trained on.
         probabilities: P(label 1), (photos,).
     """
-    logits = logit(np.clip(probabilities, _CERTAIN, 1 - _CERTAIN))
+    logits = logit(np.clip(probabilities, _LARGEST_CERTAINTY, 1 - _LARGEST_CERTAINTY))
 
     def loss(log_temperature: float) -> float:
         return float(log_loss(labels, expit(logits / np.exp(log_temperature))))
@@ -31,16 +31,24 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def confidence_threshold(probabilities: Probabilities, share: float) -> float:
-    """The confidence below which a photo is uncertain.
+def confidence_threshold(probabilities: Probabilities, max_false_alarm_rate: float) -> float | None:
+    """The highest threshold for which the 95% interval of the false-alarm rate stays below a limit.
 
-    The baseline of Hendrycks and Gimpel 2017 (arXiv:1610.02136): of what a network was not trained on, it is less sure.
+    A photo with a lower confidence is uncertain (Hendrycks and Gimpel 2017, arXiv:1610.02136): networks are less
+    confident on out-of-distribution images. The limit applies to the upper end of Wilson's interval. If it applied to
+    the observed rate, other photos would exceed it about half of the time.
 
     Args:
-        probabilities: P(label 1) of photos that do show one or the other, (photos,).
-        share: of them, that is to fall below, 0-1.
+        probabilities: P(label 1) of photos of the two classes, (photos,).
+        max_false_alarm_rate: the largest share of photos of the two classes below the threshold, 0-1.
+
+    Returns:
+        The threshold, 0.5-1, or None: too few photos to show such a rate.
     """
-    return float(np.quantile(np.maximum(probabilities, 1 - probabilities), share))
+    confidences = np.sort(np.maximum(probabilities, 1 - probabilities))
+    photos = len(confidences)
+    allowed = [alarms for alarms in range(photos) if wilson_interval(alarms, photos)[1] <= max_false_alarm_rate]
+    return float(confidences[allowed[-1]]) if allowed else None
 
 
 def fold(model: keras.Model, divisor: float) -> None:

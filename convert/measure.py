@@ -1,6 +1,6 @@
-"""python -m convert.measure MODEL PHOTOS.npz: classify photos with the runtime here, print the figures as JSON.
+"""python -m convert.measure MODEL PHOTOS.npz: classify photos in this Python's runtime, print the figures as JSON.
 
-Apart from `verify`, which needs TensorFlow: this runs where only the serving requirements are.
+`verify` needs TensorFlow; this module runs with the serving requirements and NumPy alone.
 """
 
 import json

@@ -3,7 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Iterator
-from typing import Final, Literal, get_args
+from typing import Final
 
 import keras
 import numpy as np
@@ -11,26 +11,24 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.util import modify_model_io_type
 
+from convert.modes import Mode
 from train.pixels import Pixels
-
-Mode = Literal["int8", "float16", "dynamic", "none"]
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 _FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC")
 
 
 def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None) -> bytes:
-    """Convert a model that takes raw 0-255 pixels and answers P(positive class).
+    """Convert a model from raw pixels 0-255 to P(positive class).
 
     Args:
         model: input (batch, size, size, 3), output (batch, 1).
-        mode: "int8": integers all through, uint8 pixels in, float32 probability out. The last layer and its sigmoid
-            stay float: they are hardly any work, and an int8 sigmoid has 256 answers, of which the surest is 99.6%.
-            "float16": half-precision weights. "dynamic": int8 weights, float activations. "none": float32.
-        representative: uint8 photos, (photos, size, size, 3), to find the ranges of activations from; int8 only.
+        mode: "int8": uint8 pixels in, float32 probability out. The last layer and its sigmoid stay float: they take
+            hardly any time, and an int8 sigmoid has 256 values, none above 99.6%. "float16": half-precision weights.
+            "dynamic": int8 weights, float activations. "none": float32.
+        representative: uint8 photos, (photos, size, size, 3), which set the ranges of int8 activations.
 
     Returns:
-        The model, without a description: see `serve.model.model_file.pack`.
+        The model without a description; `serve.model.model_file.pack` adds one.
 
     Raises:
         ValueError: int8 without representative photos.
@@ -49,7 +47,7 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep TensorFlow from warning of what its own debugger does."""
+    """Suppress TensorFlow's warnings about its own debugger."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
         warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated", UserWarning)
@@ -57,7 +55,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
-    # A fixed batch of one: no shape arithmetic is left for the interpreter to do.
+    # A fixed batch of one leaves no shape arithmetic to the interpreter.
     image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image), name=model.name))
     converter.experimental_enable_resource_variables = False
@@ -73,11 +71,11 @@ def _int8(model: keras.Model, representative: Pixels) -> bytes:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = photos
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_FLOAT_OPS))
-    # The debugger is the one public way to leave some kinds of operation in float; it is not asked to debug anything.
+    # The debugger is the only public way to keep some operations in float.
     with _quiet():
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=photos, debug_options=options
         )
         quantized = debugger.get_nondebug_quantized_model()
-    # What the converter itself does for `inference_input_type`, which the debugger passes over.
+    # The converter does this for `inference_input_type`, which the debugger ignores.
     return bytes(modify_model_io_type(quantized, tf.uint8, tf.float32))

@@ -1,4 +1,4 @@
-"""Does the small file answer as the network did? Measured as it is served: from file bytes, by `serve.Classifier`."""
+"""Compares a .tflite file with its Keras network, from file bytes through `serve.model.classifier.Classifier`."""
 
 import json
 import subprocess
@@ -12,23 +12,22 @@ import keras
 import numpy as np
 
 from evaluate import metrics
-from train import data, models
+from train import cache, data, models
+from train.folder import Split
 
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """Photos as stored, with what the Keras model says of them."""
+    """Photos as stored, with the answers of the Keras model."""
 
     images: list[bytes]
     labels: list[int]
     keras_probabilities: metrics.Probabilities
 
 
-def encoded_split(
-    source: data.Source, photos: data.Photos, model: keras.Model, split: data.Split = "test"
-) -> EncodedSplit:
-    """The files of a split that decode, in the order of `photos`, and the Keras model's answers."""
-    kept = [photo for photo in source.read_split(split) if photo.name not in photos.skipped]
+def encoded_split(source: data.Source, photos: cache.Photos, model: keras.Model, split: Split = "test") -> EncodedSplit:
+    """The files of a split that can be decoded, in the order of `photos`, and the Keras model's answers."""
+    kept = [photo for photo in data.read_split(source, split) if photo.name not in photos.skipped]
     return EncodedSplit(
         images=[photo.data for photo in kept],
         labels=[photo.label for photo in kept],
@@ -37,7 +36,7 @@ def encoded_split(
 
 
 def measure_in(python: Path, model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
-    """`convert.measure.measure` by another Python: tflite-runtime cannot be installed beside TensorFlow."""
+    """`convert.measure.measure` in another Python: tflite-runtime cannot be installed beside TensorFlow."""
     root = Path(__file__).parents[1]
     with tempfile.NamedTemporaryFile(suffix=".npz") as packed:
         np.savez(packed, *(np.frombuffer(image, np.uint8) for image in images))
@@ -48,19 +47,19 @@ def measure_in(python: Path, model_path: Path, images: Sequence[bytes]) -> dict[
 
 
 def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> dict[str, Any]:
-    """What one runtime's answers are worth, beside those of the Keras model."""
+    """Metrics of one runtime's answers, beside those of the Keras model."""
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
     of_keras = metrics.measure(split.labels, reference)
     difference = np.abs(probabilities - reference)
     truth = np.asarray(split.labels) == 1
-    right, keras_right = ((said >= 0.5) == truth for said in (probabilities, reference))
-    lost = metrics.difference_interval(int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth))
+    right, keras_right = ((answers >= 0.5) == truth for answers in (probabilities, reference))
+    drop = metrics.difference_interval(int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth))
     return {
         **metrics.measure(split.labels, probabilities),
         "keras_accuracy": of_keras["accuracy"],
         "keras_auc": of_keras["auc"],
-        "lost_interval": list(lost),
+        "accuracy_drop_interval": list(drop),
         "agreement": float(((probabilities >= 0.5) == (reference >= 0.5)).mean()),
         "largest_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
@@ -71,12 +70,12 @@ def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> 
 
 
 def accuracy_drop(result: dict[str, Any]) -> float:
-    """How many points of accuracy (percent) the file is below the Keras model."""
+    """The accuracy of the Keras model minus that of the file, in percentage points."""
     return 100 * float(result["keras_accuracy"] - result["accuracy"])
 
 
 def summary(mode: str, name: str, result: dict[str, Any]) -> str:
-    """Some lines for a person to read."""
+    """The comparison in two lines."""
     return (
         f"{mode} in {name}: accuracy {result['accuracy']:.2%} (Keras {result['keras_accuracy']:.2%}), "
         f"AUC {result['auc']:.5f} (Keras {result['keras_auc']:.5f}), agreement {result['agreement']:.2%}\n"

@@ -137,20 +137,25 @@ def shared() -> Path:
     return folder
 
 
+def make_photos(folder: Path, per_class: int) -> Path:
+    """Makes a folder of two class folders: noisy photos, the "cat" ones reddish, the "dog" ones bluish."""
+    chance = random.Random(1)
+    for label, color in (("cat", (190, 80, 60)), ("dog", (60, 80, 190))):
+        (folder / label).mkdir(parents=True)
+        for number in range(per_class):
+            size = (chance.randint(40, 90), chance.randint(40, 90))
+            noise = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
+            photo = jpeg(Image.blend(Image.new("RGB", size, color), noise, 0.5))
+            (folder / label / f"{number:03}.jpg").write_bytes(photo)
+    return folder
+
+
 @pytest.fixture
 def photo_folder(tmp_path: Path) -> Callable[[int], Path]:
-    """Makes a folder of two class folders: noisy photos, the "cat" ones reddish, the "dog" ones bluish."""
+    """`make_photos` in the test's own folder."""
 
     def make(per_class: int, name: str = "photos") -> Path:
-        chance = random.Random(1)
-        for label, color in (("cat", (190, 80, 60)), ("dog", (60, 80, 190))):
-            folder = tmp_path / name / label
-            folder.mkdir(parents=True)
-            for number in range(per_class):
-                size = (chance.randint(40, 90), chance.randint(40, 90))
-                noise = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
-                (folder / f"{number:03}.jpg").write_bytes(jpeg(Image.blend(Image.new("RGB", size, color), noise, 0.5)))
-        return tmp_path / name
+        return make_photos(tmp_path / name, per_class)
 
     return make
 

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from train.data import DataError, Source
+
 FILE: Final = "metadata.json"
 
 
@@ -23,6 +25,32 @@ def write(models_dir: Path, metadata: dict[str, Any]) -> None:
     partial = models_dir / f".{FILE}.{os.getpid()}"
     partial.write_text(json.dumps(metadata, indent=2) + "\n")
     partial.replace(models_dir / FILE)
+
+
+def data_dir(known: dict[str, Any], asked: Path | None) -> Path | None:
+    """The folder of the data set that a network was trained on; None: TFDS `cats_vs_dogs`.
+
+    Args:
+        known: the content of the file.
+        asked: the folder that the user names, if it is not where it was.
+    """
+    trained_on = known.get("data_dir")
+    return asked or (Path(trained_on) if trained_on else None)
+
+
+def check_data(known: dict[str, Any], source: Source) -> None:
+    """Compare a data set with the one that the network was trained on.
+
+    Raises:
+        DataError: it is another one, or its photos have changed.
+    """
+    trained_on = known.get("data")
+    if trained_on is None:
+        raise DataError(f"no {FILE} beside the network says what it was trained on; make both with `python -m train`")
+    if tuple(trained_on["labels"]) != source.labels:
+        raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
+    if (trained_on["name"], trained_on.get("identity")) != (source.name, source.identity()):
+        raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
 
 
 def environment() -> dict[str, str]:

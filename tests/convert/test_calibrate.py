@@ -4,6 +4,7 @@ import pytest
 from scipy.special import expit, logit
 
 from convert import calibrate
+from evaluate.metrics import wilson_interval
 from train import models
 
 
@@ -29,9 +30,14 @@ def test_folded_into_the_weights_it_divides_the_logits() -> None:
     np.testing.assert_allclose(logit(model.predict(photos, verbose=0)), logit(before) / 2, rtol=1e-4, atol=1e-6)
 
 
-def test_the_share_asked_for_falls_below() -> None:
+def test_the_interval_of_the_false_alarm_rate_stays_below_the_limit() -> None:
     probabilities = np.random.default_rng(1).beta(0.2, 0.2, 10_000)
-    below = calibrate.confidence_threshold(probabilities, 0.02)
-    sure = np.maximum(probabilities, 1 - probabilities)
-    assert 0.5 < below < 1
-    assert (sure < below).mean() == pytest.approx(0.02, abs=0.001)
+    threshold = calibrate.confidence_threshold(probabilities, 0.02)
+    assert threshold is not None
+    assert 0.5 < threshold < 1
+    alarms = int((np.maximum(probabilities, 1 - probabilities) < threshold).sum())
+    assert wilson_interval(alarms, 10_000)[1] <= 0.02 < wilson_interval(alarms + 1, 10_000)[1]
+
+
+def test_too_few_photos_give_no_threshold() -> None:
+    assert calibrate.confidence_threshold(np.full(100, 0.9), 0.02) is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convert import quantize
+from convert import modes, quantize
 from serve.model import interpreter
 from serve.model.numpy_interpreter import NumpyInterpreter
 
@@ -31,9 +31,9 @@ def photos(model: keras.Model) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]
     return np.stack([np.asarray(Image.open(photo).convert("RGB").resize((width, height))) for photo in PHOTOS])
 
 
-@pytest.mark.parametrize("mode", quantize.MODES)
+@pytest.mark.parametrize("mode", modes.MODES)
 def test_answers_are_those_of_the_package_to_the_bit(
-    mode: quantize.Mode,
+    mode: modes.Mode,
     model: keras.Model,
     photos: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
     tmp_path: Path,

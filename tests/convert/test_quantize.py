@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from convert import measure, quantize, verify
+from convert import measure, modes, quantize, verify
 from serve.model import model_file
 from serve.model.classifier import Classifier
 from tests.conftest import jpeg
@@ -40,22 +40,20 @@ def photos() -> Pixels:
     return np.clip(colors + noise, 0, 255).astype(np.uint8)
 
 
-@pytest.fixture(scope="module", params=quantize.MODES)
-def mode(request: pytest.FixtureRequest) -> quantize.Mode:
+@pytest.fixture(scope="module", params=modes.MODES)
+def mode(request: pytest.FixtureRequest) -> modes.Mode:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def converted(
-    mode: quantize.Mode, model: keras.Model, photos: Pixels, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def converted(mode: modes.Mode, model: keras.Model, photos: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp(mode) / "model.tflite"
     content = quantize.convert(model, mode, photos)
     file.write_bytes(model_file.pack(content, ("cat", "dog"), "dog", {}))
     return file
 
 
-def test_types_are_as_promised(mode: quantize.Mode, converted: Path) -> None:
+def test_types_are_as_promised(mode: modes.Mode, converted: Path) -> None:
     interpreter = Interpreter(model_path=str(converted))
     (inputs,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert outputs["dtype"] is np.float32
@@ -67,15 +65,13 @@ def test_types_are_as_promised(mode: quantize.Mode, converted: Path) -> None:
         assert inputs["dtype"] is np.float32
 
 
-def test_weights_have_the_size_of_their_precision(mode: quantize.Mode, converted: Path, model: keras.Model) -> None:
+def test_weights_have_the_size_of_their_precision(mode: modes.Mode, converted: Path, model: keras.Model) -> None:
     bytes_a_weight = {"int8": 1, "dynamic": 1, "float16": 2, "none": 4}[mode]
     least = model.count_params() * bytes_a_weight
     assert 0.9 * least < converted.stat().st_size < 1.35 * least  # batch normalization is folded away
 
 
-def test_it_answers_as_the_network_does(
-    mode: quantize.Mode, converted: Path, model: keras.Model, photos: Pixels
-) -> None:
+def test_it_answers_as_the_network_does(mode: modes.Mode, converted: Path, model: keras.Model, photos: Pixels) -> None:
     classifier = Classifier(converted)
     answers = np.array([classifier.probability(photo.tobytes()) for photo in photos])
     expected = model.predict(photos.astype(np.float32), verbose=0)[:, 0]
@@ -86,7 +82,7 @@ def test_it_answers_as_the_network_does(
 
 
 @pytest.mark.parametrize("mode", ["int8", "float16"], indirect=True)
-def test_it_runs_in_tflite_runtime_too(mode: quantize.Mode, converted: Path, root: Path, photos: Pixels) -> None:
+def test_it_runs_in_tflite_runtime_too(mode: modes.Mode, converted: Path, root: Path, photos: Pixels) -> None:
     python = root / ".venv/tflite-runtime-test/bin/python"
     if not python.is_file():
         pytest.skip("needs .venv/tflite-runtime-test, which `make test` makes where there is Python 3.11")

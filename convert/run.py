@@ -1,0 +1,160 @@
+"""A conversion from a trained network to a verified .tflite file and its figures."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from convert import calibrate, quantize, verify
+from convert.modes import Mode
+from serve.errors import ProblemError
+from serve.model import model_file
+from serve.model.classifier import Classifier
+from train import cache, data, metadata, models
+from train.pixels import Pixels, decode
+
+
+class ConversionError(RuntimeError):
+    """There is no network to convert, or the file is not accurate enough. The message says what to do."""
+
+
+def convert(args: argparse.Namespace) -> dict[str, Any]:
+    """Convert, verify and write; returns the part of metadata.json about this precision.
+
+    Raises:
+        ConversionError: see there.
+        data.DataError: the data cannot be used.
+    """
+    network, known = _load(args.model), metadata.read(args.model.parent)
+    source = data.open_source(metadata.data_dir(known, args.data_dir))
+    metadata.check_data(known, source)
+    output = args.output or _beside(args.model, args.quantize)
+    size = network.input_shape[1]
+    int8 = args.quantize == "int8"
+    representative = _representative(source, size, args.calibration_photos, args.seed) if int8 else None
+    if args.mirror:
+        network = models.mirrored(network)
+    validation = cache.load_split(source, "validation", size, args.cache_dir)
+    temperature = _calibrate(network, validation)
+    content = quantize.convert(network, args.quantize, representative)
+    details = _details(args, network, temperature, known)
+    with _candidate(output) as candidate:
+        _write(candidate, content, source, details)
+        details["confidence_threshold"] = _threshold(candidate, validation, args.max_false_alarm_rate)
+        _write(candidate, content, source, details)
+        test = cache.load_split(source, "test", size, args.cache_dir)
+        results = _verify(args, candidate, output, verify.encoded_split(source, test, network))
+        candidate.replace(output)
+    converted = {
+        "file": output.name,
+        "network": network.name,
+        "version": model_file.read(output).version,
+        "bytes": output.stat().st_size,
+        "calibration": None
+        if representative is None
+        else {"photos": len(representative), "split": "train", "seed": args.seed},
+        **{key: details[key] for key in ("mirrored", "temperature", "confidence_threshold")},
+        "runtimes": results,
+    }
+    known.setdefault("conversions", {})[args.quantize] = converted
+    metadata.write(args.model.parent, known)
+    print(f"wrote {output} ({converted['bytes'] / 1e6:.2f} MB, version {converted['version']})")
+    return converted
+
+
+def _load(file: Path) -> keras.Model:
+    if not file.is_file():
+        raise ConversionError(f"{file}: no such file; make it with `python -m train`, or name another with --model")
+    return keras.models.load_model(file)
+
+
+def _beside(model: Path, mode: Mode) -> Path:
+    """The default name of a file: model.keras gives model.tflite (int8), model.float16.tflite and so on."""
+    return model.with_suffix(".tflite" if mode == "int8" else f".{mode}.tflite")
+
+
+def _calibrate(network: keras.Model, validation: cache.Photos) -> float:
+    temperature = calibrate.temperature(validation.labels, models.predict(network, validation))
+    calibrate.fold(network, temperature)
+    print(f"temperature {temperature:.3f}, fitted on the {len(validation)} photos of the validation split")
+    return temperature
+
+
+def _details(
+    args: argparse.Namespace, network: keras.Model, temperature: float, known: dict[str, Any]
+) -> dict[str, Any]:
+    """The description that goes into the file."""
+    height, width = network.input_shape[1:3]
+    return {
+        "input": {"height": height, "width": width, "channels": "RGB", "range": [0, 255]},
+        "quantization": args.quantize,
+        "mirrored": args.mirror,
+        "temperature": temperature,
+        "data": known.get("data", {}),
+        "training": known.get("models", {}).get(network.name, {}),
+    }
+
+
+def _write(file: Path, content: bytes, source: data.Source, details: dict[str, Any]) -> None:
+    known = {key: value for key, value in details.items() if value is not None}
+    file.write_bytes(model_file.pack(content, source.labels, source.labels[1], known))
+
+
+@contextlib.contextmanager
+def _candidate(output: Path) -> Iterator[Path]:
+    """A place for the file until it is verified, in the same folder: one rename then replaces the previous file."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    candidate = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        yield candidate
+    finally:
+        candidate.unlink(missing_ok=True)
+
+
+def _threshold(file: Path, validation: cache.Photos, max_false_alarm_rate: float) -> float | None:
+    """The confidence threshold from the answers of the file itself; None: its answers never say `uncertain`."""
+    if not max_false_alarm_rate:
+        return None
+    classifier = Classifier(file)
+    answers = np.array([classifier.probability(image.tobytes()) for image in validation.images])
+    threshold = calibrate.confidence_threshold(answers, max_false_alarm_rate)
+    if threshold is None:
+        print(
+            f"no confidence threshold: {len(answers)} validation photos are too few to show a false-alarm rate of at "
+            f"most {max_false_alarm_rate:.1%}; answers will not say `uncertain`"
+        )
+    return threshold
+
+
+def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: verify.EncodedSplit) -> dict[str, Any]:
+    results: dict[str, Any] = {}
+    for python in (Path(sys.executable), *args.runtime_python):
+        measured = verify.measure_in(python, candidate, split.images)
+        result = verify.compare(split, measured, candidate)
+        print(verify.summary(args.quantize, measured["runtime"], result))
+        drop = verify.accuracy_drop(result)
+        if drop > args.max_accuracy_drop:
+            raise ConversionError(
+                f"{args.quantize} in {measured['runtime']} is {drop:.2f} percentage points less accurate than the "
+                f"network, more than --max-accuracy-drop {args.max_accuracy_drop}; {output} is unchanged"
+            )
+        results[measured["runtime"]] = result
+    return results
+
+
+def _representative(source: data.Source, size: int, count: int, seed: int) -> Pixels:
+    """Photos of the training split as they are served, (photos, size, size, 3), without undecodable ones."""
+    total = len(source.bounds("train"))
+    chosen = set(np.random.default_rng(seed).choice(total, min(count, total), replace=False).tolist())
+    images = []
+    for place, photo in enumerate(data.read_split(source, "train")):
+        if place in chosen:
+            with contextlib.suppress(ProblemError):  # training has named it
+                images.append(decode(photo.data, size, size))
+    return np.array(images, np.uint8)
