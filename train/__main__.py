@@ -1,4 +1,4 @@
-"""python -m train: photos in, models/cats_dogs.keras and models/metadata.json out."""
+"""python -m train: photos in; a network, its metadata and its history out, in a folder of their own."""
 
 import argparse
 import os
@@ -11,8 +11,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m train",
         description="Train an image classifier of two classes, measure it on the test split, and write "
-        "OUTPUT/cats_dogs.keras (baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is a folder of "
-        "your own, or TFDS cats_vs_dogs, which TFDS downloads on first use into TFDS_DATA_DIR.",
+        "OUTPUT/model.keras (baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is a folder of your "
+        "own, or TFDS cats_vs_dogs, which TFDS downloads on first use into TFDS_DATA_DIR.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_files(p.add_argument_group("data and files"))
@@ -28,9 +28,10 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are cached")
     group.add_argument(
-        "--output", type=Path, default=Path("models"), help="the folder for the network and its metadata"
+        "--output", type=Path, help="the folder for the network and its metadata; default: runs/NAME of the data"
     )
-    group.add_argument("--resume", action="store_true", help="continue the interrupted run")
+    group.add_argument("--resume", action="store_true", help="continue the interrupted run, if there is one")
+    group.add_argument("--overwrite", action="store_true", help="start over, and replace what the folder holds")
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs to DIR")
 
 
@@ -109,6 +110,9 @@ def main(argv: list[str] | None = None) -> int:
     except (data.DataError, fit.DivergedError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; continue with the same command and --resume", file=sys.stderr)
+        return 130
     return 0
 
 

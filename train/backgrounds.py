@@ -12,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from train import data, models
+from train import cache, data, models
 from train.pixels import Pixels, decode
 
 WINDOW: Final = 0.4
@@ -24,7 +24,7 @@ _BATCH: Final = 32
 _SHOWS_CLASS: Final = 1.0  # a logit: a window with more evidence for its photo's label shows the animal
 
 
-def cut(model: keras.Model, source: data.Source, photos: data.Photos) -> Pixels:
+def cut(model: keras.Model, source: data.Source, photos: cache.Photos) -> Pixels:
     """Cut backgrounds out of the stored photos of the training split.
 
     Args:
@@ -42,7 +42,7 @@ def cut(model: keras.Model, source: data.Source, photos: data.Photos) -> Pixels:
     side = photos.images.shape[1]
     found, labels = [], []
     with tqdm(total=len(wanted), desc="cut backgrounds", unit="photo") as bar:
-        for photo in source.read_split("train"):
+        for photo in data.read_split(source, "train"):
             if photo.name not in wanted:
                 continue
             (top, left), label = wanted.pop(photo.name)

@@ -5,7 +5,7 @@ from typing import Final
 import tensorflow as tf
 
 from train.augment import augment
-from train.data import Photos
+from train.cache import Photos
 from train.pixels import Pixels
 
 BACKGROUND: Final = 0.5
@@ -35,7 +35,7 @@ def for_training(
     uninterrupted one would have seen.
 
     Args:
-        photos: as high and wide as `data.load_split` returns them.
+        photos: as high and wide as `cache.load_split` returns them.
         batch_size: photos in a batch; the last one of an epoch may hold fewer.
         epochs: numbers of the epochs, counted from 0.
         backgrounds: pictures of no class, as high and wide as `photos`. One for every `PHOTOS_PER_BACKGROUND` photos

@@ -1,44 +1,21 @@
-"""Labeled photos from TensorFlow Datasets or from a folder of class folders: split, decoded and cached.
-
-Every photo goes through `serve.model.preprocess.decode`: the network trains on the pixels that it will serve.
-"""
+"""Data sets of labeled photos, split once: TensorFlow Datasets' cats_vs_dogs, or a folder of class folders."""
 
 import hashlib
-import itertools
 import json
 import os
-import shutil
-import tempfile
-import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-import PIL
-import tensorflow_datasets as tfds
-from tqdm import tqdm
-
-from serve.errors import ProblemError
-from serve.model import preprocess
-from train import duplicates
-from train.pixels import Pixels, decode
-
-T = TypeVar("T")
-Split = Literal["train", "validation", "test"]
+from train import folder
+from train.folder import Split
 
 DATASET: Final = "cats_vs_dogs"
 SPLITS: Final[dict[Split, tuple[int, int]]] = {"train": (0, 80), "validation": (80, 90), "test": (90, 100)}
-"""Where each split begins and ends, in percent of the photos in the order in which the data set is stored.
+"""Where each split begins and ends, in percent of the photos in the order in which TFDS stores them.
 
-TFDS shuffles that order once, when it prepares the data, and `ImageFolder` when it lists the files, with a fixed seed.
-Every run has the same splits."""
-
-_CHUNK: Final = 256  # photos in flight while decoding
+TFDS shuffles that order once, when it prepares the data. Every run has the same splits."""
 
 
 class DataError(ValueError):
@@ -54,72 +31,71 @@ class EncodedPhoto:
     label: int
 
 
-@dataclass(frozen=True)
-class Photos:
-    """Decoded photos of one split.
-
-    Attributes:
-        images: uint8 RGB pixels 0-255, (photos, height, width, 3); a read-only map of the cache file.
-        labels: int64, (photos,): the index into the source's labels.
-        names: of the files.
-        skipped: names of the files of this split that are left out, each with the reason: the file cannot be
-            decoded, or the photo is for training and a near-duplicate is in the validation or test split.
-    """
-
-    images: Pixels
-    labels: npt.NDArray[np.int64]
-    names: list[str]
-    skipped: dict[str, str]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-class Source:
+class Source(Protocol):
     """A data set with two labels. The second one, in alphabetical order, is the positive class.
 
-    Args:
-        data_dir: a folder with two class folders, or with `train/` that holds two class folders. None: TFDS
-            `cats_vs_dogs` from `TFDS_DATA_DIR`, or from TFDS's default folder; TFDS downloads it on first use.
-
-    Raises:
-        DataError: the folder does not exist, or does not have two class folders with photos in them.
+    Attributes:
+        name, version: of the data set.
+        labels: of the classes, in alphabetical order.
+        total: photos in all splits.
+        left_out: files that are not photos of the data set: name -> reason.
     """
 
-    def __init__(self, data_dir: Path | None = None) -> None:
-        if data_dir is None:
-            # TFDS itself reads TFDS_DATA_DIR only once, on its first import.
-            self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"))
-            self._builder.download_and_prepare()
-            self.root = None
-            self.name, self.version = DATASET, str(self._builder.version)
-        else:
-            self.root = data_dir.resolve()
-            self._builder = tfds.ImageFolder(str(self._image_folder_root(self.root)))
-            self.name, self.version = self.root.name, "folder"
-        self.labels: tuple[str, ...] = tuple(self._builder.info.features["label"].names)
-        if len(self.labels) != 2:
-            raise DataError(f"{data_dir}: needs two class folders, has {list(self.labels)}")
-        self.total = int(self._builder.info.splits["train"].num_examples)
-
-    def _image_folder_root(self, root: Path) -> Path:
-        """`ImageFolder` reads root/split/label/photo. Most folders are root/label/photo: link to them as a split."""
-        if not root.is_dir():
-            raise DataError(f"{root}: no such folder; --data-dir takes a folder with one sub-folder of photos a class")
-        if (root / "train").is_dir():
-            return root
-        folder = Path(tempfile.mkdtemp())
-        weakref.finalize(self, shutil.rmtree, folder)
-        (folder / "train").symlink_to(root, target_is_directory=True)
-        return folder
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    total: int
+    left_out: Mapping[str, str]
 
     def bounds(self, split: Split) -> range:
         """The positions of the photos of a split in the stored order."""
+
+    def read(self, positions: range) -> Iterator[EncodedPhoto]:
+        """The files at these positions, undecoded, in stored order."""
+
+    def identity(self) -> str:
+        """Changes when the photos or their splits change; moving the data set to another folder keeps it."""
+
+    def table(self) -> str:
+        """The photos per class and split, and what is left out; empty if the data set has no such table."""
+
+
+def open_source(data_dir: Path | None = None) -> Source:
+    """The data set in a folder, or TFDS `cats_vs_dogs`.
+
+    Args:
+        data_dir: see `train.folder`. None: TFDS `cats_vs_dogs` from `TFDS_DATA_DIR`, or from TFDS's default folder;
+            TFDS downloads it on first use.
+
+    Raises:
+        DataError: the folder cannot be used as a data set.
+    """
+    return TfdsSource() if data_dir is None else FolderSource(data_dir)
+
+
+class TfdsSource:
+    """TFDS `cats_vs_dogs`."""
+
+    def __init__(self) -> None:
+        import tensorflow_datasets as tfds  # seconds, which a folder does without
+
+        # TFDS itself reads TFDS_DATA_DIR only once, on its first import.
+        self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"))
+        self._builder.download_and_prepare()
+        self.name, self.version = DATASET, str(self._builder.version)
+        self.labels: tuple[str, ...] = tuple(self._builder.info.features["label"].names)
+        self.total = int(self._builder.info.splits["train"].num_examples)
+        self.left_out: Mapping[str, str] = {}
+
+    def bounds(self, split: Split) -> range:
+        """See `Source`."""
         start, stop = SPLITS[split]
         return range(self.total * start // 100, self.total * stop // 100)
 
     def read(self, positions: range) -> Iterator[EncodedPhoto]:
-        """The files at these positions, undecoded, in stored order."""
+        """See `Source`."""
+        import tensorflow_datasets as tfds
+
         dataset: Any = self._builder.as_dataset(
             split="train",
             decoders={"image": tfds.decode.SkipDecoding()},
@@ -127,145 +103,65 @@ class Source:
             shuffle_files=False,
         )
         for photo in dataset.skip(positions.start).take(len(positions)).as_numpy_iterator():
-            yield EncodedPhoto(self._relative(photo["image/filename"].decode()), photo["image"], int(photo["label"]))
-
-    def read_split(self, split: Split) -> Iterator[EncodedPhoto]:
-        """The files of one split, undecoded, in stored order."""
-        return self.read(self.bounds(split))
-
-    def _relative(self, name: str) -> str:
-        return "/".join(Path(name).parts[-2:])
+            name = "/".join(Path(photo["image/filename"].decode()).parts[-2:])
+            yield EncodedPhoto(name, photo["image"], int(photo["label"]))
 
     def identity(self) -> str:
-        """Changes when the photos change; moving the data set to another folder keeps it."""
-        if self.root is None:
-            stored = self._builder.info.splits["train"]
-            parts: list[object] = [stored.num_bytes, *stored.shard_lengths]
-        else:
-            files = sorted(path for path in self.root.rglob("*") if path.is_file())
-            stats = ((path, path.stat()) for path in files)
-            parts = [(str(path.relative_to(self.root)), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-        return _digest(self.name, self.version, self.total, *parts)
+        """See `Source`."""
+        stored = self._builder.info.splits["train"]
+        return digest(self.name, self.version, self.total, stored.num_bytes, *stored.shard_lengths)
+
+    def table(self) -> str:
+        """See `Source`."""
+        return ""
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+class FolderSource:
+    """A folder of class folders; see `train.folder`."""
 
-
-def cache_key(source: Source) -> str:
-    """Changes with everything that changes decoded pixels or which photos are left out, and with nothing else."""
-    return _digest(source.identity(), preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
-
-
-def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
-    """All splits, decoded for a network of this input size.
-
-    Raises:
-        DataError: a split lacks photos of one of the classes.
-    """
-    return {split: load_split(source, split, size, cache_dir) for split in SPLITS}
-
-
-def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Photos:
-    """The photos of one split at size x size, from `cache_dir`; the first call decodes them.
-
-    Photos of the training split are `serve.model.preprocess.MARGIN` times as high and wide. Random crops of a photo of
-    exactly the input size would need enlarging, and would be softer than the pixels that are served.
-
-    Raises:
-        DataError: the split lacks photos of one of the classes.
-    """
-    folder = cache_dir / f"{source.name}-{split}-{size}-{cache_key(source)}"
-    if not folder.is_dir():
-        _decode_all(source, split, size, folder)
-    index = json.loads((folder / "index.json").read_text())
-    photos = Photos(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        labels=np.array(index["labels"], np.int64),
-        names=index["names"],
-        skipped=index["skipped"],
-    )
-    if set(photos.labels.tolist()) != {0, 1}:
-        raise DataError(
-            f"{source.name}: the {split} split ({len(photos)} photos) needs photos of both {source.labels}: add more"
-        )
-    return photos
-
-
-def _decode_all(source: Source, split: Split, size: int, folder: Path) -> None:
-    """Write images.npy and index.json into `folder`, which appears when both are complete."""
-    labels: list[int] = []
-    names: list[str] = []
-    skipped = _duplicated(source) if split == "train" else {}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
-    try:
-        with (partial / "pixels").open("wb") as pixels:
-            for photo, image in _decoded(source, split, size):
-                if isinstance(image, ProblemError):
-                    skipped[photo.name] = image.detail
-                if photo.name in skipped or isinstance(image, ProblemError):
-                    continue
-                pixels.write(image.tobytes())
-                labels.append(photo.label)
-                names.append(photo.name)
-        side = round(size * preprocess.MARGIN) if split == "train" else size
-        _prepend_npy_header(partial / "pixels", (len(labels), side, side, 3), partial / "images.npy")
-        (partial / "index.json").write_text(json.dumps({"labels": labels, "names": names, "skipped": skipped}))
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    for name, why in skipped.items():
-        print(f"skipped {name}: {why}")
-    if skipped:
-        print(f"skipped {len(skipped)} of {len(skipped) + len(labels)} files of the {split} split")
-
-
-def _decoded(source: Source, split: Split, size: int) -> Iterator[tuple[EncodedPhoto, Pixels | ProblemError]]:
-    """The photos of a split in stored order, decoded."""
-    work = partial(decode, height=size, width=size, with_margin=split == "train")
-    return _on_all_cores(source, split, work, f"decode {split}")
-
-
-def _duplicated(source: Source) -> dict[str, str]:
-    """Training photos with a near-duplicate in the validation or test split: their names, each with the reason."""
-    names: dict[bool, list[str]] = {True: [], False: []}
-    hashes: dict[bool, list[duplicates.Hash]] = {True: [], False: []}
-    for split in SPLITS:
-        for photo, bits in _on_all_cores(source, split, duplicates.difference_hash, f"compare {split}"):
-            if not isinstance(bits, ProblemError):
-                names[split == "train"].append(photo.name)
-                hashes[split == "train"].append(bits)
-    if not (hashes[True] and hashes[False]):
-        return {}
-    found = duplicates.twins(np.array(hashes[True]), np.array(hashes[False]))
-    return {
-        names[True][one]: f"near-duplicate of {names[False][other]}, which is not for training"
-        for one, other in found.items()
-    }
-
-
-def _on_all_cores(
-    source: Source, split: Split, work: Callable[[bytes], T], title: str
-) -> Iterator[tuple[EncodedPhoto, T | ProblemError]]:
-    """The photos of a split in stored order, each with the result of `work` or its error; shows a progress bar."""
-
-    def done(photo: EncodedPhoto) -> T | ProblemError:
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.name, self.version = self.root.name, "folder"
         try:
-            return work(photo.data)
-        except ProblemError as problem:
-            return problem
+            self.listing = folder.listing(self.root)
+        except folder.FolderError as error:
+            raise DataError(str(error)) from error
+        self.labels = self.listing.labels
+        self.left_out: Mapping[str, str] = self.listing.left_out
+        if len(self.labels) != 2:
+            raise DataError(f"{root}: needs two class folders, has {list(self.labels)}")
+        self._files = [file for split in SPLITS for file in self.listing.splits[split]]
+        self.total = len(self._files)
 
-    photos, total = source.read_split(split), len(source.bounds(split))
-    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=total, desc=title, unit="photo") as bar:
-        while chunk := list(itertools.islice(photos, _CHUNK)):
-            yield from zip(chunk, pool.map(done, chunk), strict=True)
-            bar.update(len(chunk))
+    def bounds(self, split: Split) -> range:
+        """See `Source`."""
+        start = 0
+        for name, files in self.listing.splits.items():
+            if name == split:
+                return range(start, start + len(files))
+            start += len(files)
+        raise KeyError(split)
+
+    def read(self, positions: range) -> Iterator[EncodedPhoto]:
+        """See `Source`."""
+        for file in self._files[positions.start : positions.stop : positions.step]:
+            yield EncodedPhoto(file.name, file.path.read_bytes(), self.labels.index(file.label))
+
+    def identity(self) -> str:
+        """See `Source`."""
+        splits = {split: [(file.name, file.digest) for file in files] for split, files in self.listing.splits.items()}
+        return digest(self.name, self.labels, splits)
+
+    def table(self) -> str:
+        """See `Source`."""
+        return self.listing.table()
 
 
-def _prepend_npy_header(pixels: Path, shape: tuple[int, ...], target: Path) -> None:
-    """The number of photos is known only at the end; the header of the NumPy format comes first."""
-    with target.open("wb") as file, pixels.open("rb") as body:
-        np.lib.format.write_array_header_2_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        shutil.copyfileobj(body, file, 1 << 24)
-    pixels.unlink()
+def read_split(source: Source, split: Split) -> Iterator[EncodedPhoto]:
+    """The files of one split, undecoded, in stored order."""
+    return source.read(source.bounds(split))
+
+
+def digest(*parts: object) -> str:
+    """A short hash of JSON values."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

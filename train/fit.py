@@ -7,7 +7,8 @@ from pathlib import Path
 
 import keras
 
-from train import batches, data, distill, models, progress
+from train import batches, cache, distill, models, progress
+from train.folder import Split
 from train.phases import TEACHERS, Phase
 from train.pixels import Pixels
 from train.progress import Progress
@@ -29,7 +30,7 @@ class Run:
         tensorboard: where TensorBoard logs go.
     """
 
-    photos: dict[data.Split, data.Photos]
+    photos: dict[Split, cache.Photos]
     folder: Path
     batch_size: int
     seed: int

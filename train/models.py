@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from train import batches, data
+from train import batches, cache
 
 ModelName = Literal["baseline", "mobilenetv2"]
 
@@ -102,6 +102,6 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
             layer.momentum = batch_norm_momentum
 
 
-def predict(model: keras.Model, photos: data.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
+def predict(model: keras.Model, photos: cache.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
     """P(positive class) of each photo, (photos,), float64."""
     return np.asarray(model.predict(batches.in_order(photos, batch_size), verbose=0), np.float64)[:, 0]

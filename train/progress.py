@@ -23,6 +23,7 @@ class Progress:
     results: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     random_states: list[list[int]] = field(default_factory=list)
+    finished: bool = False
 
     def seconds(self, phase: PhaseName) -> float:
         """Time spent in the epochs of a phase, including those before an interruption."""

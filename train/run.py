@@ -12,18 +12,21 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, data, fit, metadata, models, progress
+from train import backgrounds, cache, data, fit, metadata, models, progress
+from train.folder import SHARES, Split
 from train.phases import Phase, phases
 from train.pixels import Pixels
 from train.progress import Progress
 
-MODEL_FILES: Final = {"baseline": "baseline.keras", "mobilenetv2": "cats_dogs.keras"}
+MODEL_FILES: Final = {"baseline": "baseline.keras", "mobilenetv2": "model.keras"}
 
-_NOT_COMPARED: Final = ("resume", "tensorboard", "cache_dir")  # flags that a resumed run may change
+_NOT_COMPARED: Final = ("resume", "overwrite", "output", "tensorboard", "cache_dir", "data_dir")
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
     """Train, measure and write; returns the part of metadata.json about this network.
+
+    Nothing is deleted before the flags, the weights and the photos have been checked.
 
     Raises:
         data.DataError: the data or the flags cannot be used.
@@ -32,29 +35,51 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     """
     keras.utils.set_random_seed(args.seed)
     tf.config.experimental.enable_op_determinism()
-    source = data.Source(args.data_dir)
-    folder = args.output / "runs" / args.model
-    state, model = _begin(args, folder)
-    photos = data.load(source, args.img_size, args.cache_dir)
+    source = data.open_source(args.data_dir)
+    print(source.table(), end="")
+    output = args.output or Path("runs") / source.name
+    folder = output / "state" / args.model
+    asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
+    asked["data"] = source.identity()
+    resumes = _resumes(args, source, output, folder, asked)
+    state, model = progress.load(folder) if resumes else _new(args)
+    photos = cache.load(source, args.img_size, args.cache_dir)
+    if not resumes:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "arguments.json").write_text(json.dumps(asked))
     run = fit.Run(photos, folder, args.batch_size, args.seed, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
-    file = _write_model(model, args.output / MODEL_FILES[args.model])
-    return _write_metadata(args, file, model.count_params(), _about_data(source, photos), todo, state)
+    file = _write_model(model, output / MODEL_FILES[args.model])
+    written = _about_network(args, file, model, todo, state)
+    _write_metadata(args, output, written, _about_data(source, photos))
+    _write_history(output / "history" / f"{args.model}.json", state)
+    state.finished = True
+    progress.save(model, state, folder)
+    return written
 
 
-def _begin(args: argparse.Namespace, folder: Path) -> tuple[Progress, keras.Model]:
-    """The interrupted run that --resume asks for, or a new one."""
-    asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
-    if args.resume and (folder / "progress.json").is_file():
+def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
+    """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
+    known = metadata.read(output).get("data")
+    if known and (known["name"], known.get("identity")) != (source.name, source.identity()):
+        raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
+    unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
+    if unfinished and args.resume:
         if json.loads((folder / "arguments.json").read_text()) != asked:
-            raise data.DataError("--resume needs the same flags as the interrupted run; they differ")
-        return progress.load(folder)
-    model = models.build(args.model, args.img_size, args.weights)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "arguments.json").write_text(json.dumps(asked))
-    return Progress(environment=metadata.environment()), model
+            raise data.DataError("--resume needs the same flags and photos as the interrupted run; they differ")
+        return True
+    if unfinished and not args.overwrite:
+        raise data.DataError(f"{folder}: holds an interrupted run; continue it with --resume, or use --overwrite")
+    if (output / MODEL_FILES[args.model]).is_file() and not args.overwrite:
+        file = output / MODEL_FILES[args.model]
+        raise data.DataError(f"{file}: exists; replace it with --overwrite, or name another folder with --output")
+    return False
+
+
+def _new(args: argparse.Namespace) -> tuple[Progress, keras.Model]:
+    return Progress(environment=metadata.environment()), models.build(args.model, args.img_size, args.weights)
 
 
 def _train_phases(
@@ -93,33 +118,26 @@ def _write_model(model: keras.Model, file: Path) -> Path:
     return partial.replace(file)
 
 
-def _about_data(source: data.Source, photos: dict[data.Split, data.Photos]) -> dict[str, Any]:
+def _about_data(source: data.Source, photos: dict[Split, cache.Photos]) -> dict[str, Any]:
     return {
         "name": source.name,
         "version": source.version,
+        "identity": source.identity(),
         "labels": list(source.labels),
         "positive_class": source.labels[1],
-        "splits_percent": data.SPLITS,
+        "splits_percent": SHARES,
         "photos": {split: len(part) for split, part in photos.items()},
         "skipped": sum(len(part.skipped) for part in photos.values()),
     }
 
 
-def _write_metadata(
-    args: argparse.Namespace,
-    file: Path,
-    parameters: int,
-    about_data: dict[str, Any],
-    todo: list[Phase],
-    state: Progress,
+def _about_network(
+    args: argparse.Namespace, file: Path, model: keras.Model, todo: list[Phase], state: Progress
 ) -> dict[str, Any]:
-    history = args.output / "history" / f"{args.model}.json"
-    history.parent.mkdir(exist_ok=True)
-    history.write_text(json.dumps(state.history, indent=1) + "\n")
-    written = {
+    return {
         "file": file.name,
         "bytes": file.stat().st_size,
-        "parameters": parameters,
+        "parameters": model.count_params(),
         "input_size": args.img_size,
         "seed": args.seed,
         "batch_size": args.batch_size,
@@ -130,9 +148,22 @@ def _write_metadata(
         "test": state.results,
         "environment": state.environment,
     }
-    known = metadata.read(args.output)
+
+
+def _write_metadata(
+    args: argparse.Namespace, output: Path, written: dict[str, Any], about_data: dict[str, Any]
+) -> None:
+    """Add the network to metadata.json. Figures of files converted from a previous network are dropped."""
+    known = metadata.read(output)
     known["data"] = about_data
+    known["data_dir"] = None if args.data_dir is None else str(args.data_dir.resolve())
     known.setdefault("models", {})[args.model] = written
-    metadata.write(args.output, known)
-    print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB) and {args.output / metadata.FILE}")
-    return written
+    conversions = known.get("conversions", {})
+    known["conversions"] = {mode: one for mode, one in conversions.items() if one["network"] != args.model}
+    metadata.write(output, known)
+    print(f"wrote {output / written['file']} ({written['bytes'] / 1e6:.1f} MB) and {output / metadata.FILE}")
+
+
+def _write_history(file: Path, state: Progress) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(state.history, indent=1) + "\n")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from train import backgrounds, data, models
+from train import backgrounds, cache, data, models
 from train.pixels import decode
 
 
@@ -49,9 +49,9 @@ def test_the_shares_of_all_places_have_the_logit_for_a_mean() -> None:
 
 
 @pytest.fixture
-def split(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[data.Source, data.Photos]:
-    source = data.Source(photo_folder(40))
-    return source, data.load_split(source, "train", 32, tmp_path / "cache")
+def split(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[data.Source, cache.Photos]:
+    source = data.open_source(photo_folder(40))
+    return source, cache.load_split(source, "train", 32, tmp_path / "cache")
 
 
 def with_bias(bias: float) -> keras.Model:
@@ -62,19 +62,19 @@ def with_bias(bias: float) -> keras.Model:
     return model
 
 
-def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[data.Source, data.Photos]) -> None:
+def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[data.Source, cache.Photos]) -> None:
     source, photos = split
     cut = backgrounds.cut(with_bias(0.0), source, photos)
     assert cut.dtype == np.uint8
     assert cut.shape == (len(photos), 40, 40, 3)  # all are as empty as each other
-    whole = {photo.name: decode(photo.data, 100, 100) for photo in source.read_split("train")}
+    whole = {photo.name: decode(photo.data, 100, 100) for photo in data.read_split(source, "train")}
     for piece, name in zip(cut, photos.names, strict=True):
         np.testing.assert_array_equal(piece, whole[name][:40, :40])  # of as empty windows, the first one
 
 
 @pytest.mark.parametrize(("bias", "left"), [(3.0, 0), (-3.0, 1), (0.5, None)])
 def test_a_piece_that_speaks_for_its_label_by_itself_is_left_out(
-    split: tuple[data.Source, data.Photos], bias: float, left: int | None
+    split: tuple[data.Source, cache.Photos], bias: float, left: int | None
 ) -> None:
     source, photos = split
     cut = backgrounds.cut(with_bias(bias), source, photos)
@@ -86,8 +86,8 @@ def test_photos_that_were_left_out_of_training_are_left_out(
 ) -> None:
     folder = photo_folder(40)
     for broken in sorted(folder.rglob("*.jpg"))[::4]:
-        broken.write_bytes(b"not an image")
-    source = data.Source(folder)
-    photos = data.load_split(source, "train", 32, tmp_path / "cache")
+        broken.write_bytes(broken.read_bytes()[:700])
+    source = data.open_source(folder)
+    photos = cache.load_split(source, "train", 32, tmp_path / "cache")
     assert photos.skipped
     assert len(backgrounds.cut(with_bias(0.0), source, photos)) == len(photos)

@@ -7,30 +7,30 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from train import batches, data
+from train import batches, cache, data
 
 
 @pytest.fixture
-def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> data.Photos:
-    return data.load(data.Source(photo_folder(50)), 32, tmp_path / "cache")["train"]
+def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> cache.Photos:
+    return cache.load(data.open_source(photo_folder(50)), 32, tmp_path / "cache")["train"]
 
 
-def test_training_batches_hold_every_photo_once_an_epoch(photos: data.Photos) -> None:
-    numbered = data.Photos(photos.images, np.arange(len(photos)), photos.names, {})
+def test_training_batches_hold_every_photo_once_an_epoch(photos: cache.Photos) -> None:
+    numbered = cache.Photos(photos.images, np.arange(len(photos)), photos.names, {})
     made = batches.for_training(numbered, 7, 32, seed=1, epochs=range(2))
     labels = np.concatenate([labels.numpy().ravel() for _, labels in made])
     assert sorted(labels[: len(photos)]) == sorted(labels[len(photos) :]) == list(range(len(photos)))
     assert labels[: len(photos)].tolist() != labels[len(photos) :].tolist()
 
 
-def test_photo_and_label_stay_together(photos: data.Photos) -> None:
+def test_photo_and_label_stay_together(photos: cache.Photos) -> None:
     for images, labels in batches.for_training(photos, 8, 32, seed=1, epochs=range(1)):
         blue = tf.reduce_mean(images[..., 2] - images[..., 0], axis=(1, 2))
         colorful = tf.abs(blue) > 10  # some have lost their color
         np.testing.assert_array_equal(blue[colorful] > 0, labels[:, 0][colorful] == 1)
 
 
-def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: data.Photos) -> None:
+def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: cache.Photos) -> None:
     whole = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(2)))
     steps = batches.steps_per_epoch(photos, 8)
     rest = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(1, 2)))
@@ -40,7 +40,7 @@ def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: data
         np.testing.assert_array_equal(labels, labels_again)
 
 
-def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: data.Photos) -> None:
+def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: cache.Photos) -> None:
     black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
     made = list(batches.for_training(photos, 16, 32, seed=1, epochs=range(2), backgrounds=black))
     steps = batches.steps_per_epoch(photos, 16)
@@ -55,13 +55,13 @@ def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(pho
         np.testing.assert_array_equal(images, again)
 
 
-def test_backgrounds_are_drawn_at_random(photos: data.Photos) -> None:
+def test_backgrounds_are_drawn_at_random(photos: cache.Photos) -> None:
     shades = np.broadcast_to(np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, *photos.images.shape[1:]))
     made = batches.for_training(photos, 16, 32, seed=1, epochs=range(1), backgrounds=shades)
     drawn = {round(float(shade)) for images, _ in made for shade in np.median(images[-2:], axis=(1, 2, 3))}
     assert len(drawn) > len(list(made))
 
 
-def test_another_seed_gives_other_batches(photos: data.Photos) -> None:
+def test_another_seed_gives_other_batches(photos: cache.Photos) -> None:
     first = [next(iter(batches.for_training(photos, 8, 32, seed=seed, epochs=range(1))))[0] for seed in (1, 2)]
     assert np.abs(first[0] - first[1]).mean() > 1

@@ -1,0 +1,150 @@
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import PIL
+import pytest
+from PIL import Image
+
+from serve.model import preprocess
+from train import cache, data, duplicates
+from train.pixels import decode
+
+Folder = Callable[[int], Path]
+
+
+def test_splits_are_80_10_10_without_overlap_and_the_same_on_every_run(photo_folder: Folder, tmp_path: Path) -> None:
+    folder = photo_folder(50)
+    runs = [cache.load(data.open_source(folder), 32, tmp_path / name) for name in ("one", "two")]
+    assert {split: len(photos) for split, photos in runs[0].items()} == {"train": 80, "validation": 10, "test": 10}
+    names = [name for photos in runs[0].values() for name in photos.names]
+    assert len(set(names)) == 100
+    for split in data.SPLITS:
+        assert runs[0][split].names == runs[1][split].names
+        np.testing.assert_array_equal(runs[0][split].images, runs[1][split].images)
+
+
+def test_labels_come_from_folder_names(photo_folder: Folder, tmp_path: Path) -> None:
+    source = data.open_source(photo_folder(40))
+    assert source.labels == ("cat", "dog")
+    for photos in cache.load(source, 32, tmp_path / "cache").values():
+        assert len(photos)
+        for name, label in zip(photos.names, photos.labels, strict=True):
+            assert name.split("/")[0] == source.labels[label]
+
+
+def test_pixels_are_those_that_serving_sees(photo_folder: Folder, tmp_path: Path) -> None:
+    folder = photo_folder(40)
+    photos = cache.load(data.open_source(folder), 32, tmp_path / "cache")["test"]
+    for name, image in zip(photos.names, photos.images, strict=True):
+        np.testing.assert_array_equal(image, decode((folder / name).read_bytes(), 32, 32))
+
+
+def cached(folder: Path, cache_dir: Path) -> int:
+    """The number of decoded splits in the cache after all splits were loaded."""
+    cache.load(data.open_source(folder), 32, cache_dir)
+    return len(list(cache_dir.iterdir()))
+
+
+def test_the_cache_is_used_and_notices_changed_photos(photo_folder: Folder, tmp_path: Path) -> None:
+    folder, cache_dir = photo_folder(40), tmp_path / "cache"
+    assert cached(folder, cache_dir) == cached(folder, cache_dir) == 3
+    os.utime(folder / "cat" / "000.jpg", ns=(1, 1))
+    assert cached(folder, cache_dir) == 3  # the content is the same
+    shutil.copy(folder / "cat" / "001.jpg", folder / "cat" / "000.jpg")
+    assert cached(folder, cache_dir) == 6
+
+
+def reworded(module: ModuleType, folder: Path) -> ModuleType:
+    """The same module from a file whose text differs in a comment."""
+    assert module.__file__
+    source = Path(module.__file__)
+    copy = folder / source.name
+    copy.write_text(f"{source.read_text()}\n# The same in other words.\n")
+    spec = importlib.util.spec_from_file_location(module.__name__, copy)
+    assert spec
+    assert spec.loader
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@pytest.mark.parametrize("name", ["preprocess", "duplicates"])
+def test_a_reworded_comment_decodes_nothing_again(
+    photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder, cache_dir = photo_folder(40), tmp_path / "cache"
+    assert cached(folder, cache_dir) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, name, reworded(getattr(cache, name), tmp_path))
+        patch.setattr(cache, "_decode_all", None)
+        assert cached(folder, cache_dir) == 3
+
+
+@pytest.mark.parametrize(
+    ("module", "version"),
+    [(PIL, "__version__"), (preprocess, "PREPROCESSING_VERSION"), (duplicates, "VERSION")],
+)
+def test_an_upgraded_pillow_and_a_raised_version_decode_again(
+    photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, version: str
+) -> None:
+    folder, cache_dir = photo_folder(40), tmp_path / "cache"
+    assert cached(folder, cache_dir) == 3
+    monkeypatch.setattr(module, version, "99")
+    assert cached(folder, cache_dir) == 6
+
+
+def test_a_moved_folder_decodes_nothing_again(photo_folder: Folder, tmp_path: Path) -> None:
+    folder, cache_dir = photo_folder(40), tmp_path / "cache"
+    assert cached(folder, cache_dir) == 3
+    (tmp_path / "elsewhere").mkdir()
+    assert cached(folder.rename(tmp_path / "elsewhere" / folder.name), cache_dir) == 3
+
+
+def test_broken_files_are_skipped_counted_and_named(
+    photo_folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo_folder(40)
+    whole = (folder / "cat" / "003.jpg").read_bytes()
+    (folder / "cat" / "003.jpg").write_bytes(whole[: len(whole) // 2])
+    whole = (folder / "dog" / "004.jpg").read_bytes()
+    (folder / "dog" / "004.jpg").write_bytes(whole[: len(whole) // 2])
+    photos = cache.load(data.open_source(folder), 32, tmp_path / "cache")
+    assert sum(map(len, photos.values())) == 78
+    assert {name for part in photos.values() for name in part.skipped} == {"cat/003.jpg", "dog/004.jpg"}
+    printed = capsys.readouterr().out
+    for split, part in photos.items():
+        for name in part.skipped:
+            assert f"skipped {name}: " in printed
+            assert f"skipped {len(part.skipped)} of {len(part) + len(part.skipped)} files of the {split}" in printed
+
+
+def test_a_split_without_one_of_the_classes_is_an_error(photo_folder: Folder, tmp_path: Path) -> None:
+    with pytest.raises(data.DataError, match="add more"):
+        cache.load(data.open_source(photo_folder(2)), 32, tmp_path / "cache")
+
+
+def test_a_near_duplicate_of_a_test_photo_is_not_trained_on(
+    photo_folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "split"
+    folder.mkdir()
+    photo_folder(40).rename(folder / "train")
+    for split, number in (("validation", 1), ("test", 2)):
+        for label in ("cat", "dog"):
+            (folder / split / label).mkdir(parents=True)
+            (folder / "train" / label / f"{number:03}.jpg").rename(folder / split / label / "photo.jpg")
+    copies = {"train/cat/copy.jpg": "validation/cat/photo.jpg", "train/dog/copy.jpg": "test/dog/photo.jpg"}
+    for copy, original in copies.items():
+        with Image.open(folder / original) as picture:
+            picture.resize((picture.width * 2, picture.height * 2)).save(folder / copy, quality=60)
+    train = cache.load_split(data.open_source(folder), "train", 32, tmp_path)
+    assert len(train) == 76
+    assert train.skipped.keys() == copies.keys()
+    for copy, original in copies.items():
+        assert original in train.skipped[copy]
+    assert "skipped 2 of 78 files of the train split" in capsys.readouterr().out

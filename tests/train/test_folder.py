@@ -1,0 +1,113 @@
+"""Folders as people have them: what is taken, what is left out and why, and where each photo goes."""
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import make_photos
+from train import folder
+from train.folder import Listing
+
+
+def splits_of(listing: Listing) -> dict[str, str]:
+    """The split of each photo, by its digest."""
+    return {file.digest: split for split, files in listing.splits.items() for file in files}
+
+
+def counts(listing: Listing) -> dict[str, int]:
+    return {split: len(files) for split, files in listing.splits.items()}
+
+
+def test_splits_are_stratified_and_deterministic(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 30)
+    for file in sorted((photos / "dog").iterdir())[10:]:
+        file.unlink()
+    listing = folder.listing(photos)
+    for split, expected in {"train": (24, 8), "validation": (3, 1), "test": (3, 1)}.items():
+        labels = [file.label for file in listing.splits[split]]  # type: ignore[index]
+        assert (labels.count("cat"), labels.count("dog")) == expected
+    assert folder.listing(photos) == listing
+
+
+def test_a_renamed_and_moved_photo_stays_in_its_split(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 20)
+    before = splits_of(folder.listing(photos))
+    for number, file in enumerate(sorted((photos / "cat").iterdir())):
+        (photos / "cat" / str(number % 3)).mkdir(exist_ok=True)
+        file.rename(photos / "cat" / str(number % 3) / f"{99 - number}.jpeg")
+    assert splits_of(folder.listing(photos)) == before
+
+
+def test_split_folders_are_kept_and_a_missing_one_is_cut_from_train(tmp_path: Path) -> None:
+    make_photos(tmp_path / "photos" / "train", 20)
+    make_photos(tmp_path / "photos" / "val", 5)
+    listing = folder.listing(tmp_path / "photos")
+    assert counts(listing) == {"train": 36, "validation": 10, "test": 4}
+    assert all(file.name.startswith("val/") for file in listing.splits["validation"])
+    make_photos(tmp_path / "photos" / "test", 3)
+    assert counts(folder.listing(tmp_path / "photos")) == {"train": 40, "validation": 10, "test": 6}
+
+
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
+def test_every_format_that_is_served_is_taken_whatever_its_name(tmp_path: Path, image_format: str) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, image_format)
+    (photos / "cat" / "deep" / "er").mkdir(parents=True)
+    (photos / "cat" / "deep" / "er" / "photo.x").write_bytes(file.getvalue())
+    listing = folder.listing(photos)
+    assert "cat/deep/er/photo.x" in [one.name for files in listing.splits.values() for one in files]
+    assert not listing.left_out
+
+
+def test_each_file_that_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "readme.txt").write_text("notes")
+    (photos / "empty").mkdir()
+    (photos / ".git").mkdir()
+    (photos / "cat" / ".thumbnails").mkdir()
+    (photos / "cat" / "Thumbs.db").write_bytes(b"")
+    (photos / "cat" / "notes.jpg").write_text("no photo")
+    (photos / "cat" / "gone.jpg").symlink_to(photos / "nowhere.jpg")
+    (photos / "dog" / "again").symlink_to(photos / "dog", target_is_directory=True)
+    listing = folder.listing(photos)
+    assert listing.labels == ("cat", "dog")
+    assert listing.left_out == {
+        ".git": "hidden or of the operating system",
+        "cat/.thumbnails": "hidden or of the operating system",
+        "cat/Thumbs.db": "hidden or of the operating system",
+        "cat/gone.jpg": "a broken link",
+        "cat/notes.jpg": "not an image of a supported format",
+        "dog/again": "a link to a folder that is listed already",
+        "empty": "an empty folder",
+        "readme.txt": "not in a class folder",
+    }
+    table = listing.table().splitlines()
+    assert table[0].split() == ["class", "train", "validation", "test"]
+    assert table[1].split() == ["cat", "1", "1", "1"]
+    assert "left out: 3 (hidden or of the operating system): .git, cat/.thumbnails, cat/Thumbs.db" in table
+
+
+def test_links_to_photos_and_folders_are_followed(tmp_path: Path) -> None:
+    photos, other = make_photos(tmp_path / "photos", 3), make_photos(tmp_path / "other", 4)
+    shutil.rmtree(photos / "dog")
+    (photos / "dog").symlink_to(other / "dog", target_is_directory=True)
+    (photos / "cat" / "link.jpg").symlink_to(other / "cat" / "003.jpg")
+    assert sum(counts(folder.listing(photos)).values()) == 4 + 4
+
+
+def test_class_folders_that_differ_in_case_are_an_error_that_names_them(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "cat").rename(photos / "Dog")
+    with pytest.raises(folder.FolderError, match=r"\['Dog', 'dog'\] differ in case only"):
+        folder.listing(photos)
+
+
+def test_one_class_is_an_error(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    shutil.rmtree(photos / "dog")
+    with pytest.raises(folder.FolderError, match=r"at least two class folders with photos, has \['cat'\]"):
+        folder.listing(photos)

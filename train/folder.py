@@ -1,0 +1,195 @@
+"""A folder of class folders as a data set: the photos that are taken, and the reason for each file that is not.
+
+Class folders at the top are split by content. Class folders in `train/`, `validation/` and `test/` keep their split; a
+missing validation or test split is cut from `train/`.
+"""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from serve.model import formats
+
+Split = Literal["train", "validation", "test"]
+
+SHARES: Final[dict[Split, int]] = {"train": 80, "validation": 10, "test": 10}
+"""In percent."""
+
+MIN_PHOTOS: Final = 10
+"""Photos per class, so that each split has one."""
+
+_NAMES: Final[dict[str, Split]] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+_SYSTEM: Final = frozenset({"__MACOSX", "@eaDir", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
+_SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini"})
+_HEADER: Final = 64  # bytes that identify a format
+
+
+class FolderError(ValueError):
+    """The folder cannot be used as a data set. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One photo of the folder.
+
+    Attributes:
+        name: its path in the folder, with "/".
+        digest: SHA-256 of its content.
+    """
+
+    path: Path
+    name: str
+    label: str
+    digest: str
+
+
+@dataclass
+class Listing:
+    """The content of a folder.
+
+    Attributes:
+        labels: of the classes, sorted.
+        splits: the photos of each split, by digest: an order that renaming a file does not change.
+        left_out: why files and folders are left out, by name.
+    """
+
+    labels: tuple[str, ...] = ()
+    splits: dict[Split, list[File]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def table(self) -> str:
+        """The photos per class and split, and the files that are left out by reason, for the terminal."""
+        counts = Counter((file.label, split) for split, files in self.splits.items() for file in files)
+        width = max(len("class"), *map(len, self.labels))
+        lines = [f"{'class':{width}}  " + "  ".join(f"{split:>10}" for split in SHARES)]
+        rows = ([f"{counts[label, split]:>10,}" for split in SHARES] for label in self.labels)
+        lines += [f"{label:{width}}  " + "  ".join(row) for label, row in zip(self.labels, rows, strict=True)]
+        for reason, number in Counter(self.left_out.values()).most_common():
+            names = [name for name, why in self.left_out.items() if why == reason]
+            more = f" and {number - 3:,} more" if number > 3 else ""
+            lines.append(f"left out: {number:,} ({reason}): {', '.join(names[:3])}{more}")
+        return "\n".join(lines)
+
+
+def listing(root: Path) -> Listing:
+    """List a folder, and split its photos.
+
+    The split of a photo depends on its content: renaming or moving it within its class changes nothing.
+
+    Raises:
+        FolderError: the folder does not exist, or is no data set.
+    """
+    if not root.is_dir():
+        raise FolderError(f"{root}: no such folder; it must hold one sub-folder of photos per class")
+    found = Listing()
+    given = _given_splits(root)
+    taken = {split: list(_photos(root, folder, found.left_out)) for split, folder in given.items()}
+    if not given:
+        taken = {"train": list(_photos(root, root, found.left_out))}
+    found.labels = tuple(sorted({file.label for files in taken.values() for file in files}))
+    _check_labels(root, found.labels)
+    found.splits = _split(taken)
+    return found
+
+
+def _given_splits(root: Path) -> dict[Split, Path]:
+    folders = {_NAMES[path.name.lower()]: path for path in _subfolders(root) if path.name.lower() in _NAMES}
+    return folders if "train" in folders else {}
+
+
+def _photos(root: Path, parent: Path, left_out: dict[str, str]) -> Iterator[File]:
+    """The photos of all class folders in `parent`."""
+    for path in sorted(parent.iterdir()):
+        if not path.is_dir() or _is_system(path):
+            left_out[_name(root, path)] = _why_not_class(path)
+            continue
+        before = len(left_out)
+        files = list(_class_photos(root, path, left_out))
+        if not files and len(left_out) == before:
+            left_out[_name(root, path)] = "an empty folder"
+        yield from files
+
+
+def _why_not_class(path: Path) -> str:
+    if _is_system(path):
+        return "hidden or of the operating system"
+    return "a broken link" if path.is_symlink() and not path.exists() else "not in a class folder"
+
+
+def _class_photos(root: Path, folder: Path, left_out: dict[str, str]) -> Iterator[File]:
+    seen: set[Path] = set()
+    for place, subfolders, names in os.walk(folder, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:  # a link to a folder that holds it
+            left_out[_name(root, Path(place))] = "a link to a folder that is listed already"
+            subfolders.clear()
+            continue
+        seen.add(real)
+        for name in [one for one in subfolders if _is_system(Path(one))]:
+            left_out[_name(root, Path(place, name))] = "hidden or of the operating system"
+            subfolders.remove(name)
+        subfolders.sort()
+        for name in sorted(names):
+            path = Path(place, name)
+            if reason := _why_not_photo(path):
+                left_out[_name(root, path)] = reason
+            else:
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                yield File(path, _name(root, path), folder.name, digest)
+
+
+def _why_not_photo(path: Path) -> str | None:
+    """The reason to leave a file out; None for a photo of a supported format, whatever its name."""
+    if _is_system(path):
+        return "hidden or of the operating system"
+    if not path.exists():
+        return "a broken link"
+    with path.open("rb") as file:
+        return None if formats.sniff(file.read(_HEADER)) else "not an image of a supported format"
+
+
+def _is_system(path: Path) -> bool:
+    return path.name.startswith(".") or path.name in _SYSTEM or path.name.lower() in _SYSTEM_FILES
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def _subfolders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir() and not _is_system(path))
+
+
+def _check_labels(root: Path, labels: tuple[str, ...]) -> None:
+    if len(labels) < 2:
+        raise FolderError(f"{root}: needs at least two class folders with photos, has {list(labels)}")
+    alike = defaultdict(list)
+    for label in labels:
+        alike[label.casefold()].append(label)
+    for names in alike.values():
+        if len(names) > 1:
+            raise FolderError(f"{root}: the class folders {names} differ in case only; rename or merge them")
+
+
+def _split(taken: dict[Split, list[File]]) -> dict[Split, list[File]]:
+    """Cut the splits that are missing from the training photos of each class."""
+    missing = [split for split in SHARES if split not in taken]
+    splits = {split: list(taken.get(split, ())) for split in SHARES}
+    splits["train"] = []
+    by_label = defaultdict(list)
+    for file in taken["train"]:
+        by_label[file.label].append(file)
+    for files in by_label.values():
+        rest = sorted(files, key=lambda file: (file.digest, file.name))
+        whole = len(rest)
+        for split in missing:
+            size = max(1, whole * SHARES[split] // 100)
+            splits[split] += rest[:size]
+            rest = rest[size:]
+        splits["train"] += rest
+    # By digest, classes are mixed: a part of a split has photos of all of them.
+    return {split: sorted(files, key=lambda file: (file.digest, file.name)) for split, files in splits.items()}
