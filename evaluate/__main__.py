@@ -1,19 +1,83 @@
-"""python -m evaluate check|report: does a file hold its acceptance criteria; write the card and the tables."""
+"""python -m evaluate: measure a model file against its acceptance criteria, and write the card and the tables."""
 
+import argparse
+import os
 import sys
+from pathlib import Path
 
-from evaluate import check, report
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python -m evaluate", description=__doc__)
+    commands = p.add_subparsers(dest="command", required=True)
+    _add_check(commands)
+    report = commands.add_parser(
+        "report",
+        help="write the model card and its plots",
+        description="Write MODELS/README.md (the model card) and its plots from MODELS/metadata.json and "
+        "MODELS/evaluation.json. Figures of different files are refused.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    report.add_argument("--models", type=Path, default=Path("models"), help="the folder with the model")
+    report.add_argument(
+        "--tables", type=Path, help="also write the result tables in this file; default: docs/training.md for models/"
+    )
+    _add_publish(commands)
+    return p
 
 
-def main(arguments: list[str]) -> int:
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    check = commands.add_parser(
+        "check",
+        help="measure a model file and compare the figures with the acceptance criteria",
+        description="Run a .tflite file through serve.Classifier on the test split, on corruptions of it, on "
+        "out-of-distribution images, and on an external test set. Write evaluation.json beside the file, and print "
+        "which acceptance criteria hold. Exit status 1: one fails.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    check.add_argument("--model", type=Path, default=Path("models/cats_dogs.tflite"), help="the file to measure")
+    check.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
+    check.add_argument(
+        "--criteria", type=Path, help="acceptance criteria; default: criteria.toml beside the model, if there is one"
+    )
+    check.add_argument("--photos", type=Path, help="an external test set: a folder with one sub-folder per class")
+    check.add_argument(
+        "--out-of-distribution",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder of photos that show none of the classes, in addition to those in installed Python packages",
+    )
+
+
+def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    publish = commands.add_parser(
+        "publish",
+        help="replace the shipped model with that of a run",
+        description="Replace all files of the shipped model with those of a run: network, int8 file for LiteRT, "
+        "float16 file for tflite-runtime, metadata, card and plots; all of them or none.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    publish.add_argument("run", type=Path, help="the folder of the run, such as runs/cats_vs_dogs")
+    publish.add_argument("--to", type=Path, default=Path("models"), help="the folder of the shipped model")
+
+
+def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    if arguments[:1] == ["report"]:
-        return report.main()
-    if arguments[:1] == ["check"]:
-        return check.main(arguments[1:])
-    print("usage: python -m evaluate check [--help] | python -m evaluate report", file=sys.stderr)
-    return 2
+    args = parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it on its first import
+    from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
+    from train import data
+
+    try:
+        if args.command == "check":
+            return 1 if check.check(args) else 0
+        if args.command == "publish":
+            return publish.publish(args.run, args.to)
+        return report.report(args.models, args.tables)
+    except (data.DataError, FileNotFoundError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Photos side by side, small, to look at."""
+"""Grids of thumbnails."""
 
 import io
 from collections.abc import Sequence
@@ -25,16 +25,16 @@ def thumbnail(image: bytes, side: int = THUMBNAIL) -> Image.Image:
 def grid(
     pictures: Sequence[Image.Image | Pixels], titles: Sequence[str], columns: int, title: str, side: int = THUMBNAIL
 ) -> Figure:
-    """Pictures row by row, each under its title, all under one title.
+    """Pictures row by row, each below its title, all below one title.
 
     Args:
         pictures: at least one; pixels are uint8, (height, width, 3).
-        titles: one a picture; lines are parted by newlines.
-        columns: how many pictures a row has.
-        side: how high and wide a picture may be drawn, in pixels, at `DPI` dots per inch.
+        titles: one per picture; newlines separate lines.
+        columns: pictures per row.
+        side: the largest height and width of a picture, in pixels, at `DPI` dots per inch.
 
     Raises:
-        ValueError: there is nothing to show, or not a title for each picture.
+        ValueError: there are no pictures, or the numbers of pictures and titles differ.
     """
     if not pictures:
         raise ValueError("a grid needs at least one picture")

@@ -1,4 +1,4 @@
-"""The parts of README.md that commands write: what stands between two marks."""
+"""The parts of Markdown files that commands write: the text between two marks."""
 
 
 def replaced(text: str, begin: str, end: str, content: str) -> str:

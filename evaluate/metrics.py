@@ -1,4 +1,4 @@
-"""How good predictions are."""
+"""Metrics of binary predictions, with their 95% intervals."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ def measure(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, An
 
 
 def auc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """The area under the ROC curve: how often a photo of label 1 gets more than one of label 0."""
+    """The area under the ROC curve: how often a photo of label 1 gets a higher probability than one of label 0."""
     return float(roc_auc_score(labels, probabilities))
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Photos whose probabilities are alike: how many, what was said of them on average, and what was so."""
+    """Photos with similar probabilities: their number, their mean probability, and the share of label 1."""
 
     photos: int
     probability: float
@@ -52,7 +52,7 @@ class Bin:
 
 
 def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> list[Bin]:
-    """Probabilities beside the share of label 1 among the photos that got them; empty bins are left out.
+    """Bins of predicted probability, each with the observed share of label 1; empty bins are left out.
 
     Args:
         labels: 0 or 1, (photos,).
@@ -66,20 +66,20 @@ def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int =
 
 
 def expected_calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """How far probabilities are from what is so, on average over photos (Naeini et al. 2015, 15 bins)."""
+    """The mean distance between predicted probability and observed share (Naeini et al. 2015, 15 bins)."""
     bins = reliability(labels, probabilities)
     return sum(one.photos * abs(one.probability - one.share) for one in bins) / sum(one.photos for one in bins)
 
 
 def operating_point(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float) -> dict[str, float]:
-    """Precision and recall of both labels where label 1 is said from `threshold` on; precision 1 of what is never said.
+    """Precision and recall of both labels at a threshold. The precision of a label that is never predicted is 1.
 
     Returns:
         `threshold`, `precision_positive`, `recall_positive`, `precision_negative`, `recall_negative`.
     """
-    truth, said = np.asarray(labels) == 1, np.asarray(probabilities) >= threshold
+    truth, chosen = np.asarray(labels) == 1, np.asarray(probabilities) >= threshold
     result = {"threshold": threshold}
-    for name, actual, predicted in (("positive", truth, said), ("negative", ~truth, ~said)):
+    for name, actual, predicted in (("positive", truth, chosen), ("negative", ~truth, ~chosen)):
         both = int((actual & predicted).sum())
         result[f"precision_{name}"] = both / int(predicted.sum()) if predicted.any() else 1.0
         result[f"recall_{name}"] = both / int(actual.sum())
@@ -105,11 +105,11 @@ def bootstrap_interval(
     probabilities: npt.ArrayLike,
     draws: int = 1000,
 ) -> tuple[float, float]:
-    """The 95% interval of a figure that is no proportion but lies within 0-1, by the basic bootstrap.
+    """The 95% interval of a figure within 0-1 that is not a proportion, by the basic bootstrap.
 
-    Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 5.2. Not the percentiles
-    themselves: drawing photos anew makes a calibration error larger than it is, which this takes back. As many of each
-    label are drawn as there are.
+    Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 5.2. A percentile interval
+    would be biased: resampling increases the calibration error, and the basic bootstrap subtracts that. Resampling is
+    stratified by label.
     """
     truth, positive, random = np.asarray(labels), np.asarray(probabilities), np.random.default_rng(1)
     of_each = [np.flatnonzero(truth == label) for label in (0, 1)]
@@ -120,11 +120,11 @@ def bootstrap_interval(
 
 
 def difference_interval(only_first: int, only_second: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95% interval of how much more often one is right than another on the same photos (Wald, paired).
+    """The 95% interval of the difference of two accuracies on the same photos (Wald, paired).
 
     Args:
-        only_first, only_second: photos on which that one alone is right.
-        trials: photos.
+        only_first, only_second: photos on which only this one is right.
+        trials: all photos.
     """
     difference = (only_first - only_second) / trials
     half = z * np.sqrt((only_first + only_second) / trials - difference**2) / np.sqrt(trials)
@@ -132,7 +132,7 @@ def difference_interval(only_first: int, only_second: int, trials: int, z: float
 
 
 def summary(name: str, result: dict[str, Any], labels: Sequence[str]) -> str:
-    """Some lines for a person to read."""
+    """The metrics in three lines."""
     confusion = np.asarray(result["confusion"])
     first = (
         f"{name}: accuracy {result['accuracy']:.2%}, AUC {result['auc']:.5f}, log loss {result['log_loss']:.4f} "

@@ -1,4 +1,4 @@
-"""python -m evaluate report: the result tables in docs/training.md, the model card, its plots; no figure is typed."""
+"""Writes the model card, its plots and the result tables of docs/training.md, so that no figure is typed."""
 
 import json
 from pathlib import Path
@@ -9,26 +9,35 @@ from train import data, metadata
 
 BEGIN: Final = "<!-- results: written by `python -m evaluate report` -->"
 END: Final = "<!-- end of results -->"
+SHIPPED: Final = Path("models")
+PAGE: Final = Path("docs/training.md")
+"""The page with the tables of the shipped model."""
 
 _NAMES: Final = {
     ("baseline", "scratch"): "small CNN, from scratch",
     ("mobilenetv2", "frozen"): "MobileNetV2, frozen backbone",
     ("mobilenetv2", "fine-tune"): "MobileNetV2, fine-tuned",
-    ("mobilenetv2", "fine-tune-2"): "MobileNetV2, fine-tuned once more",
-    ("mobilenetv2", "distill"): "MobileNetV2, taught by these two",
+    ("mobilenetv2", "fine-tune-2"): "MobileNetV2, fine-tuned again",
+    ("mobilenetv2", "distill"): "MobileNetV2, distilled from these two",
 }
 
 
 def tables(known: dict[str, Any]) -> str:
-    """Both tables, as Markdown: the networks, and what each precision makes of the shipped one.
+    """Two tables, as Markdown: the networks, and the shipped network in each precision.
 
     Raises:
         KeyError: `known` lacks a figure: train or convert first.
     """
     test = known["data"]["photos"]["test"]
+    title = f"On the {test:,} photos of the test split of {known['data']['name']} {known['data']['version']}:"
+    lines = [title, "", *_networks(known), "", *_conversions(known)]
+    if any(conversion["mirrored"] for conversion in known["conversions"].values()):
+        lines += ["", "With test-time augmentation, in the file and in Keras: the photo and its mirror image."]
+    return "\n".join(lines)
+
+
+def _networks(known: dict[str, Any]) -> list[str]:
     lines = [
-        f"On the {test:,} photos of the test split of {known['data']['name']} {known['data']['version']}:",
-        "",
         "| network (Keras) | accuracy (95% interval) | AUC | log loss | weights | trained in |",
         "|---|---|---|---|---|---|",
     ]
@@ -39,21 +48,23 @@ def tables(known: dict[str, Any]) -> str:
                 f"| {_NAMES[name, phase]} | {card.accuracy(result)} | {result['auc']:.4f} | {result['log_loss']:.4f} "
                 f"| {model['parameters'] / 1e6:.2f} M | {seconds / 60:.0f} min |"
             )
+    return lines
+
+
+def _conversions(known: dict[str, Any]) -> list[str]:
     columns = ("`.tflite`", "runtime", "accuracy (95% interval)", "AUC", "agrees with Keras", "size", "inference")
-    lines += ["", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for mode, conversion in known["conversions"].items():
         for runtime, result in conversion["runtimes"].items():
             lines.append(
                 f"| {mode} | {runtime} | {card.accuracy(result)} | {result['auc']:.4f} | {result['agreement']:.2%} "
                 f"| {conversion['bytes'] / 1e6:.2f} MB | {result['inference_ms']:.2f} ms |"
             )
-    if any(conversion["mirrored"] for conversion in known["conversions"].values()):
-        lines += ["", "A file looks at the photo and at its mirror image, as does Keras where it is compared with one."]
-    return "\n".join(lines)
+    return lines
 
 
 def with_tables(text: str, known: dict[str, Any]) -> str:
-    """The text with everything between the two marks replaced.
+    """The text with new tables between the two marks.
 
     Raises:
         ValueError: a mark is missing.
@@ -65,7 +76,7 @@ def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, so
     """The plots of the card, into `models_dir`/plots."""
     test, labels = evaluation["test"], known["data"]["labels"]
     histories = {
-        name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in ("baseline", "mobilenetv2")
+        name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in sorted(known["models"])
     }
     figures = {
         "roc": plots.roc(test, labels[1]),
@@ -78,12 +89,42 @@ def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, so
         plots.save(figure, models_dir / "plots" / f"{name}.png")
 
 
-def main(page: Path = Path("docs/training.md"), models_dir: Path = Path("models")) -> int:
-    """Bring the tables, the model card and its plots up to date; returns the exit status."""
-    known = metadata.read(models_dir)
-    evaluation = json.loads((models_dir / check.FILE).read_text())
-    page.write_text(with_tables(page.read_text(encoding="utf-8"), known), encoding="utf-8")
-    (models_dir / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
-    draw(known, evaluation, models_dir, data.Source())
-    print(f"{page}, {models_dir / 'README.md'} and its plots have the figures of {models_dir / metadata.FILE}")
+def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The content of metadata.json and evaluation.json.
+
+    Raises:
+        ValueError: one is missing, or they describe different files.
+    """
+    known, file = metadata.read(folder), folder / check.FILE
+    if "conversions" not in known or not file.is_file():
+        raise ValueError(f"{folder}: needs the figures of `python -m convert` and `python -m evaluate check`")
+    evaluation = json.loads(file.read_text())
+    converted, checked = known["conversions"].get("int8", {}).get("version"), evaluation["model_version"]
+    if converted != checked:
+        raise ValueError(f"{folder}: version {converted} is converted, version {checked} was checked; check again")
+    return known, evaluation
+
+
+def report(folder: Path, page: Path | None = None) -> int:
+    """Write the model card of a folder, its plots, and the tables of a page; returns the exit status.
+
+    Args:
+        folder: with the model, metadata.json and evaluation.json.
+        page: has the marks of the tables. None: `PAGE` for the shipped model, else no page.
+
+    Raises:
+        ValueError: figures are missing or of different files, or the page lacks the marks.
+        DataError: the photos are not those that the network was trained on.
+    """
+    known, evaluation = measured(folder)
+    source = data.open_source(metadata.data_dir(known, None))
+    metadata.check_data(known, source)
+    draw(known, evaluation, folder, source)
+    (folder / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
+    print(f"wrote {folder / 'README.md'} and its plots")
+    if page is None and folder == SHIPPED:
+        page = PAGE
+    if page is not None:
+        page.write_text(with_tables(page.read_text(encoding="utf-8"), known), encoding="utf-8")
+        print(f"wrote the tables of {page}")
     return 0

@@ -1,4 +1,4 @@
-"""Which part of a photo an answer rests on."""
+"""Occlusion maps: the parts of a photo that an answer depends on."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ _CERTAIN = 1e-6  # a probability of 0 or 1 has no logit
 def occlusion(
     probability: Callable[[Pixels], float], pixels: Pixels, patch: int, stride: int
 ) -> npt.NDArray[np.float64]:
-    """Cover one square of a photo after another, and see how far the logit falls.
+    """Cover one square of a photo after another, and measure how far the logit falls.
 
     Source: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", arXiv:1311.2901, 4.2.
 
@@ -25,8 +25,8 @@ def occlusion(
         stride: from one place of the square to the next, in pixels.
 
     Returns:
-        (height, width): how much the logit of P(positive class) falls, on average over the squares that cover the
-        pixel. Above 0 the pixel speaks for the positive class, below 0 for the other.
+        (height, width): the mean fall of the logit of P(positive class) over the squares that cover the pixel. Above 0,
+        the pixel is evidence for the positive class; below 0, for the other.
     """
     height, width = pixels.shape[:2]
     whole = _logit(probability(pixels))
@@ -46,6 +46,6 @@ def _logit(probability: float) -> float:
 
 
 def _starts(length: int, patch: int, stride: int) -> list[int]:
-    """Where squares begin, so that the last one ends at the edge."""
+    """The starts of squares; the last square ends at the edge."""
     last = max(0, length - patch)
     return sorted({*range(0, last, stride), last})

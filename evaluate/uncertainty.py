@@ -1,8 +1,17 @@
-"""Out-of-distribution images: what the model answers for photos of things it does not know."""
+"""How often answers are uncertain: on photos of the classes (false alarms), and on other images (recall)."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from evaluate import metrics
+from evaluate.criteria import MAX_FALSE_ALARM_RATE
+from serve.errors import ProblemError
+from serve.model.classifier import Classifier
 
 _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "skimage": tuple(
@@ -21,7 +30,7 @@ _SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 def in_packages() -> list[Path]:
-    """The sample images of scikit-image, scikit-learn and Matplotlib, of those that are installed; without the cat."""
+    """The sample images of scikit-image, scikit-learn and Matplotlib, if installed, without the cat."""
     found = []
     for package, files in _IN_PACKAGES.items():
         spec = importlib.util.find_spec(package)
@@ -31,12 +40,52 @@ def in_packages() -> list[Path]:
 
 
 def in_folder(folder: Path) -> list[Path]:
-    """All JPEG, PNG and WebP files in a folder and the folders in it.
+    """All JPEG, PNG and WebP files in a folder and its sub-folders.
 
     Raises:
         FileNotFoundError: there are none.
     """
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not found:
-        raise FileNotFoundError(f"{folder}: no photos there; --out-of-distribution takes a folder of other photos")
+        raise FileNotFoundError(f"{folder}: no JPEG, PNG or WebP files; --out-of-distribution takes a folder of photos")
     return found
+
+
+def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
+    """The false-alarm rate on the test split, and the recall of out-of-distribution images.
+
+    Args:
+        classifier: of the model file. If it has no confidence threshold, the one that gives the largest allowed
+            false-alarm rate on the test split is assumed.
+        test: the answers for the test split; see `check.answers`.
+        files: out-of-distribution images; undecodable ones are left out.
+
+    Returns:
+        `threshold`, `in_answers` (whether the file has it), `false_alarms` and `recall` (see `metrics.share`), and
+        `missed`, the names of the images that are not uncertain.
+    """
+    confidences = np.maximum(test["probabilities"], 1 - np.asarray(test["probabilities"]))
+    threshold = classifier.description.confidence_threshold
+    in_answers = threshold is not None
+    if threshold is None:
+        threshold = float(np.quantile(confidences, MAX_FALSE_ALARM_RATE))
+    found = {file.name: confidence < threshold for file, confidence in _confidences(classifier, files)}
+    return {
+        "threshold": threshold,
+        "in_answers": in_answers,
+        "false_alarms": metrics.share(int((confidences < threshold).sum()), len(confidences)),
+        "recall": metrics.share(sum(found.values()), len(found)),
+        "missed": [name for name, is_uncertain in found.items() if not is_uncertain],
+    }
+
+
+def _confidences(classifier: Classifier, files: Sequence[Path]) -> list[tuple[Path, float]]:
+    confidences = []
+    for file in tqdm(files, desc="out-of-distribution images", unit="photo"):
+        try:
+            probability = classifier.classify(file.read_bytes()).probability
+        except ProblemError as problem:
+            print(f"skipped {file.name}: {problem.detail}")
+            continue
+        confidences.append((file, max(probability, 1 - probability)))
+    return confidences

@@ -1,82 +1,110 @@
-"""From a folder of photos to the verdict, and what a missed bar does."""
+"""From a trained network to the verdict, and what a failed criterion does."""
 
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from convert import __main__ as convert_cli
-from evaluate import card, check, plots
-from train import __main__ as train_cli
-from train import metadata
-from train.data import Source
+from evaluate import __main__ as cli
+from evaluate import card, check, criteria, plots
+from evaluate.corruptions import CORRUPTIONS
+from tests.conftest import make_photos
+from tests.small_run import SmallRun, train
+from train import data, metadata
+
+pytestmark = pytest.mark.training
+
+
+class Shipped(NamedTuple):
+    """A converted network, and the flags that name it and its data."""
+
+    run: SmallRun
+    flags: list[str]
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("work")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+    run = train(tmp_path_factory.mktemp("run"))
+    model = run.models / "cats_dogs.tflite"
+    files = ["--model", str(run.models / "baseline.keras"), "--output", str(model), "--max-accuracy-drop", "100"]
+    assert convert_cli.main([*run.data, *files]) == 0
+    return Shipped(run, ["check", "--model", str(model)])
 
 
-@pytest.fixture
-def shipped(photo_folder: Callable[[int], Path], workplace: Path) -> tuple[list[str], Path]:
-    """A small trained and converted model: the flags that name it and its data, and its folder."""
-    folder, output = photo_folder(40), workplace / "models"
-    model = output / "cats_dogs.tflite"
-    if not model.is_file():
-        data = ["--data-dir", str(folder), "--cache-dir", str(workplace / "cache")]
-        small = ["--model", "baseline", "--img-size", "32", "--epochs", "3", "--batch-size", "8"]
-        assert train_cli.main([*data, *small, "--learning-rate", "0.01", "--output", str(output)]) == 0
-        made = ["--model", str(output / "baseline.keras"), "--output", str(model), "--max-accuracy-drop", "100"]
-        assert convert_cli.main([*data, *made, "--uncertain-share", "0"]) == 0
-    return ["--model", str(model), "--data-dir", str(folder)], output
+@pytest.fixture(scope="module")
+def external(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five photos, and a file that is none."""
+    folder = make_photos(tmp_path_factory.mktemp("photos") / "external", 3)
+    (folder / "cat" / "001.jpg").write_bytes(b"not a photo")
+    return folder
 
 
-def test_what_is_measured_is_written_and_a_missed_bar_fails(
-    shipped: tuple[list[str], Path],
-    photo_folder: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_figures_are_written_and_a_failed_criterion_fails_the_command(
+    shipped: Shipped, external: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags, output = shipped
-    elsewhere = photo_folder(3, "elsewhere")
-    (elsewhere / "cat" / "001.jpg").write_bytes(b"not a photo")
-    monkeypatch.setattr(check, "BARS", dict.fromkeys(check.BARS, ("at least", -1e9)))
-    assert check.main([*flags, "--photos", str(elsewhere)]) == 0
-    evaluation = json.loads((output / check.FILE).read_text())
+    run, flags = shipped
+    required = tmp_path / "criteria.toml"
+    required.write_text("\n".join(f'"{name}" = {{ at_least = -1 }}' for name in criteria.NAMES))
+    assert cli.main([*flags, "--photos", str(external), "--criteria", str(required)]) == 0
+    evaluation = json.loads((run.models / check.FILE).read_text())
     assert evaluation["test"]["metrics"]["photos"] == 8
-    assert len(evaluation["elsewhere"]["labels"]) == 5
-    assert "skipped cat/001.jpg" in capsys.readouterr().out
-    assert set(evaluation["robustness"]) == set(check.SPOILED)
-    others = evaluation["uncertainty"]["others"]
-    assert others["photos"] >= 20
-    assert others["share"] == pytest.approx(1 - len(evaluation["uncertainty"]["missed"]) / others["photos"])
-    # No more of the test photos than are allowed: of eight, none.
-    sure = [max(p, 1 - p) for p in evaluation["test"]["probabilities"]]
-    assert evaluation["uncertainty"]["below"] == pytest.approx(np.quantile(sure, 0.02))
-    assert evaluation["uncertainty"]["test"]["share"] == sum(p < evaluation["uncertainty"]["below"] for p in sure) / 8
-    assert not evaluation["uncertainty"]["answered"]
-    monkeypatch.setattr(check, "BARS", check.BARS | {"test accuracy": ("at least", 1.1)})
-    assert check.main(flags) == 1
+    assert len(evaluation["external"]["labels"]) == 5
+    assert set(evaluation["corruptions"]) == set(CORRUPTIONS)
+    recall = evaluation["uncertainty"]["recall"]
+    assert recall["photos"] >= 20
+    assert recall["share"] == pytest.approx(1 - len(evaluation["uncertainty"]["missed"]) / recall["photos"])
+    # The file has no threshold: the one that the largest allowed false-alarm rate gives is assumed.
+    confidences = [max(p, 1 - p) for p in evaluation["test"]["probabilities"]]
+    threshold = evaluation["uncertainty"]["threshold"]
+    assert threshold == pytest.approx(np.quantile(confidences, 0.02))
+    assert evaluation["uncertainty"]["false_alarms"]["share"] == sum(one < threshold for one in confidences) / 8
+    assert not evaluation["uncertainty"]["in_answers"]
     printed = capsys.readouterr().out
-    assert printed.count("MISSED") == 1
-    assert "elsewhere" not in json.loads((output / check.FILE).read_text())
+    assert "left out cat/001.jpg: not an image of a supported format" in printed
+    assert printed.count("holds") == len(criteria.NAMES)
+    required.write_text('"test accuracy" = { at_least = 1.1 }\n"test AUC" = { at_least = 0 }')
+    shutil.move(required, run.models / criteria.FILE)  # beside the model, it needs no flag
+    assert cli.main(flags) == 1
+    printed = capsys.readouterr().out
+    assert (printed.count("FAILS"), printed.count("holds")) == (1, 1)
+    assert "external" not in json.loads((run.models / check.FILE).read_text())
+    (run.models / criteria.FILE).unlink()
 
 
-def test_each_way_to_spoil_a_photo_changes_it(cat_jpeg: bytes) -> None:
-    spoiled = {name: check._spoil(cat_jpeg, change) for name, change in check.SPOILED.items()}
-    assert len(set(spoiled.values())) == len(check.SPOILED)
-    assert all(image.startswith(b"\x89PNG") for image in spoiled.values())
+def test_an_external_test_set_of_other_classes_is_refused(
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (make_photos(tmp_path / "other", 3) / "dog").rename(tmp_path / "other" / "horse")
+    assert cli.main([*shipped.flags, "--photos", str(tmp_path / "other")]) == 2
+    assert "its classes are ['cat', 'horse'], those of the model ['cat', 'dog']" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("figure", "expected"), [(0.989, True), (0.98899, False), (1.0, True)])
-def test_a_bar_holds_from_its_figure_on(figure: float, expected: bool) -> None:
-    assert check.holds("test accuracy", figure) == expected
+def test_other_photos_than_those_of_training_are_refused(
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_photos(tmp_path / "photos", 11)
+    assert cli.main([*shipped.flags, "--data-dir", str(other)]) == 2
+    assert "trained on other photos" in capsys.readouterr().err
+
+
+def test_figures_of_another_file_are_refused(
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(shipped.run.models, folder)
+    known = metadata.read(folder)
+    known["conversions"]["int8"]["version"] = "000000000000"
+    metadata.write(folder, known)
+    assert cli.main(["check", "--model", str(folder / "cats_dogs.tflite")]) == 2
+    assert "version 000000000000" in capsys.readouterr().err
 
 
 def test_a_missing_model_is_an_error_that_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert check.main(["--model", str(tmp_path / "none.tflite")]) == 2
+    assert cli.main(["check", "--model", str(tmp_path / "none.tflite")]) == 2
     assert "none.tflite" in capsys.readouterr().err
 
 
@@ -91,10 +119,9 @@ def test_the_plots_show_each_photo_once_and_the_mistakes_worst_first(root: Path)
     assert sum(bins) == test["metrics"]["photos"]
 
 
-def test_thumbnails_of_mistakes_are_those_of_the_photos_named(shipped: tuple[list[str], Path], tmp_path: Path) -> None:
-    flags, _ = shipped
-    source = Source(Path(flags[-1]))
-    photos = list(source.read_split("test"))
+def test_thumbnails_of_mistakes_are_those_of_the_photos_named(shipped: Shipped, tmp_path: Path) -> None:
+    source = data.open_source(shipped.run.photos)
+    photos = list(data.read_split(source, "test"))
     wrong = {
         "names": [photo.name for photo in photos],
         "labels": [photo.label for photo in photos],
@@ -107,9 +134,9 @@ def test_thumbnails_of_mistakes_are_those_of_the_photos_named(shipped: tuple[lis
     assert (tmp_path / "plots" / "mistakes.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_card_names_a_missed_bar(root: Path) -> None:
+def test_the_card_names_a_failed_criterion(root: Path) -> None:
     evaluation = json.loads((root / "models" / check.FILE).read_text())
     known = metadata.read(root / "models")
     assert "holds" in card.card(known, evaluation)
     evaluation["test"]["metrics"]["accuracy"] = 0.5
-    assert "**missed**" in card.card(known, evaluation)
+    assert "**fails**" in card.card(known, evaluation)

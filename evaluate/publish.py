@@ -1,0 +1,93 @@
+"""Replaces the shipped model with that of a run: all files together, or none."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from evaluate import card, check, criteria, report
+from serve.model import model_file
+from train import data, metadata
+
+SHIPPED: Final = {"network": "cats_dogs.keras", "int8": "cats_dogs.tflite", "float16": "cats_dogs.float16.tflite"}
+"""The names that Dockerfile, settings and documents use, whatever the labels."""
+
+_NETWORK: Final = "mobilenetv2"
+
+
+def publish(run: Path, shipped: Path) -> int:
+    """Replace the shipped model; returns the exit status.
+
+    Raises:
+        ValueError: a file or a figure is missing, or they do not belong together.
+        DataError: the photos are not those that the network was trained on.
+    """
+    known, evaluation = report.measured(run)
+    files = _files(run, known)
+    staging = Path(tempfile.mkdtemp(prefix=f".{shipped.name}.", dir=shipped.parent))
+    try:
+        _fill(staging, run, files, _renamed(known), evaluation)
+        _swap(staging, shipped)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    print(f"{shipped} has the model of {run}, version {evaluation['model_version']}")
+    return 0
+
+
+def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
+    """The files to ship, each checked against its entry in metadata.json."""
+    files = {}
+    for mode in ("int8", "float16"):
+        conversion = known["conversions"].get(mode)
+        if conversion is None:
+            raise ValueError(f"{run}: has no {mode} file; make it with `python -m convert --quantize {mode}`")
+        files[mode] = run / conversion["file"]
+        if not files[mode].is_file() or model_file.read(files[mode]).version != conversion["version"]:
+            raise ValueError(f"{files[mode]}: is not the file that {metadata.FILE} describes; convert again")
+    if _NETWORK not in known["models"]:
+        raise ValueError(f"{run}: has no {_NETWORK}; train it with `python -m train`")
+    return {"network": run / known["models"][_NETWORK]["file"], **files}
+
+
+def _renamed(known: dict[str, Any]) -> dict[str, Any]:
+    """The metadata with the names of the shipped files, without the place of the photos on this machine."""
+    renamed: dict[str, Any] = json.loads(json.dumps(known))
+    renamed.pop("data_dir", None)
+    renamed["models"][_NETWORK]["file"] = SHIPPED["network"]
+    renamed["conversions"] = {mode: renamed["conversions"][mode] for mode in ("int8", "float16")}
+    for mode, conversion in renamed["conversions"].items():
+        conversion["file"] = SHIPPED[mode]
+    return renamed
+
+
+def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any], evaluation: dict[str, Any]) -> None:
+    for kind, file in files.items():
+        shutil.copyfile(file, staging / SHIPPED[kind])
+    if "baseline" in known["models"]:
+        shutil.copyfile(run / known["models"]["baseline"]["file"], staging / known["models"]["baseline"]["file"])
+    shutil.copytree(run / "history", staging / "history")
+    if (run / criteria.FILE).is_file():
+        shutil.copyfile(run / criteria.FILE, staging / criteria.FILE)
+    (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
+    metadata.write(staging, known)
+    source = data.open_source(metadata.data_dir(metadata.read(run), None))
+    metadata.check_data(known, source)
+    report.draw(known, evaluation, staging, source)
+    (staging / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
+
+
+def _swap(staging: Path, shipped: Path) -> None:
+    """Put the new folder in the place of the old one; if that fails, the old one stays."""
+    staging.chmod(0o755)
+    if not shipped.exists():
+        staging.rename(shipped)
+        return
+    old = staging.with_name(f"{staging.name}.old")
+    shipped.rename(old)
+    try:
+        staging.rename(shipped)
+    except OSError:
+        old.rename(shipped)
+        raise
+    shutil.rmtree(old)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from evaluate import criteria
+from evaluate.criteria import Criterion
+
+
+@pytest.mark.parametrize(("figure", "expected"), [(0.989, True), (0.98899, False), (1.0, True)])
+def test_a_criterion_holds_at_its_bound(figure: float, expected: bool) -> None:
+    assert Criterion("at least", 0.989).holds(figure) == expected
+
+
+def test_an_upper_bound_holds_at_it_and_below() -> None:
+    assert [Criterion("at most", 0.1).holds(figure) for figure in (0.0, 0.1, 0.11)] == [True, True, False]
+
+
+def test_the_criteria_of_the_shipped_model_cover_all_figures(root: Path) -> None:
+    assert tuple(criteria.load(root / "models" / criteria.FILE)) == criteria.NAMES
+
+
+def test_criteria_survive_evaluation_json(root: Path) -> None:
+    required = criteria.load(root / "models" / criteria.FILE)
+    assert criteria.of({"criteria": criteria.packed(required)}) == required
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('"accuracy" = { at_least = 1 }', "no figure 'accuracy'"),
+        ('"test accuracy" = 1', "needs one bound"),
+        ('"test accuracy" = { at_least = 1, at_most = 1 }', "needs one bound"),
+        ('"test accuracy" = { at_least = "1" }', "needs one bound"),
+        ('"test accuracy" {', "Expected"),
+    ],
+)
+def test_a_line_that_is_no_criterion_is_named(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "criteria.toml").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        criteria.load(tmp_path / "criteria.toml")
+
+
+@pytest.mark.parametrize("photos", [8, 50, 10_000])
+def test_defaults_allow_one_photo_of_the_test_split(photos: int) -> None:
+    required = criteria.defaults(photos)
+    assert required["accuracy drop"].holds(100 / photos)
+    assert required["false-alarm rate"].holds(1 / photos)
+    assert not required["false-alarm rate"].holds(2 / photos + 0.02)
+
+
+@pytest.mark.parametrize(("photos", "expected"), [(90, "one of 90 photos is 1.1%"), (91, "")])
+def test_a_criterion_that_one_photo_decides_says_so(photos: int, expected: str) -> None:
+    assert expected in criteria.resolution("test accuracy", Criterion("at least", 0.989), photos)
+    assert bool(criteria.resolution("test accuracy", Criterion("at least", 0.989), photos)) == bool(expected)

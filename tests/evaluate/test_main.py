@@ -1,0 +1,28 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evaluate import __main__ as cli
+
+
+@pytest.mark.parametrize("flags", [[], ["check"], ["report"]])
+def test_help_does_not_load_tensorflow(root: Path, flags: list[str]) -> None:
+    program = f"""
+import runpy, sys
+sys.argv = ["evaluate", *{flags}, "--help"]
+try:
+    runpy.run_module("evaluate", run_name="__main__")
+except SystemExit as done:
+    assert done.code == 0
+assert "tensorflow" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    assert "usage: python -m evaluate" in done.stdout
+
+
+def test_a_command_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([])
+    assert "usage: python -m evaluate" in capsys.readouterr().err

@@ -1,0 +1,119 @@
+"""Three commands, from a folder of photos to the shipped model: all of its files, or none."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from convert import __main__ as convert_cli
+from evaluate import __main__ as cli
+from evaluate.publish import SHIPPED
+from serve.model.classifier import Classifier
+from tests.conftest import make_photos
+from tests.train.conftest import tiny_backbone
+from train import __main__ as train_cli
+from train import data, metadata, models
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos of apples and pears, and a run on them that is converted and checked."""
+    place = tmp_path_factory.mktemp("work")
+    photos = make_photos(place / "fruit", 40)
+    (photos / "cat").rename(photos / "apple")
+    (photos / "dog").rename(photos / "pear")
+    run, cache = place / "runs" / "fruit", ["--cache-dir", str(place / "cache")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "BACKBONE", tiny_backbone)
+        small = ["--weights", "none", "--img-size", "32", "--epochs", "1", "--batch-size", "16"]
+        assert train_cli.main(["--data-dir", str(photos), "--output", str(run), *cache, *small]) == 0
+    for mode in ("int8", "float16"):
+        flags = ["--quantize", mode, "--max-accuracy-drop", "100"]
+        assert convert_cli.main(["--model", str(run / "model.keras"), *cache, *flags]) == 0
+    assert cli.main(["check", "--model", str(run / "model.tflite")]) in (0, 1)
+    return place
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path) -> Path:
+    """The same in the test's own folder, beside a shipped model."""
+    shutil.copytree(trained / "runs", tmp_path / "runs")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "old.tflite").write_bytes(b"the one before")
+    return tmp_path
+
+
+def publish(place: Path) -> int:
+    return cli.main(["publish", str(place / "runs" / "fruit"), "--to", str(place / "models")])
+
+
+def assert_unchanged(place: Path) -> None:
+    assert {path.name for path in place.iterdir()} == {"runs", "models"}
+    assert [path.name for path in (place / "models").iterdir()] == ["old.tflite"]
+
+
+def test_all_files_of_the_shipped_model_are_replaced(place: Path) -> None:
+    assert publish(place) == 0
+    assert {path.name for path in place.iterdir()} == {"runs", "models"}
+    assert {path.name for path in (place / "models").iterdir()} == {
+        *SHIPPED.values(), "README.md", "evaluation.json", "history", "metadata.json", "plots"
+    }  # fmt: skip
+    known = metadata.read(place / "models")
+    for mode in ("int8", "float16"):
+        description = Classifier(place / "models" / SHIPPED[mode]).description
+        assert description.version == known["conversions"][mode]["version"]
+        assert description.labels == ("apple", "pear")
+    assert str(place) not in (place / "models" / "metadata.json").read_text()
+    assert known["models"]["mobilenetv2"]["file"] == "cats_dogs.keras"
+
+
+def test_the_card_says_what_the_data_is(place: Path) -> None:
+    assert publish(place) == 0
+    card = (place / "models" / "README.md").read_text()
+    assert card.startswith("# Model card: apple or pear")
+    assert "the folder `fruit`: 64 training photos" in card
+    assert [word for word in ("Asirra", "TensorFlow Datasets", " dog ", " cat ") if word in card] == []
+
+
+def test_a_missing_precision_replaces_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = metadata.read(place / "runs" / "fruit")
+    del known["conversions"]["float16"]
+    metadata.write(place / "runs" / "fruit", known)
+    assert publish(place) == 2
+    assert "python -m convert --quantize float16" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_a_file_that_was_not_measured_replaces_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = place / "runs" / "fruit"
+    shutil.copy(run / "model.tflite", run / "model.float16.tflite")
+    assert publish(place) == 2
+    assert "convert again" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_figures_of_another_file_replace_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "runs" / "fruit" / "evaluation.json"
+    file.write_text(file.read_text().replace(metadata.read(file.parent)["conversions"]["int8"]["version"], "0" * 12))
+    assert publish(place) == 2
+    assert "check again" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_a_failure_half_way_replaces_nothing(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Path | None) -> data.Source:
+        raise data.DataError("the photos are gone")
+
+    monkeypatch.setattr(data, "open_source", gone)  # by then, the staging folder has files
+    assert publish(place) == 2
+    assert "the photos are gone" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["publish", str(tmp_path)]) == 2
+    assert "python -m evaluate check" in capsys.readouterr().err
