@@ -12,6 +12,10 @@ EVENT ?= events/image.json
 FUNCTION ?= ClassifyFunction
 ## port of `serve`
 PORT ?= 8000
+## your own photos for `train`: a folder with one sub-folder per class
+DATA ?=
+## folder of the run for `convert` and `publish`
+RUN ?= runs/$(if $(DATA),$(notdir $(DATA:%/=%)),cats_vs_dogs)
 ## test processes that run at once
 WORKERS ?= auto
 ## flags of `python -m train`
@@ -44,7 +48,7 @@ PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 PASSED := .cache/tests-passed
 FAST := tests/serve tests/local tests/evaluate tests/fuzz tests/k8s $(wildcard tests/test_*.py)
 
-.PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert build invoke \
+.PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert publish build invoke \
 	api deploy lint-template benchmarks notebook lock clean
 .SECONDARY:
 
@@ -103,13 +107,17 @@ format: .venv/dev/installed  ## format the code and apply the safe lint fixes
 hooks: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## run quick checks before each git commit
 	.venv/lint/bin/pre-commit install
 
-train: .venv/dev/installed  ## train both networks on cats_vs_dogs; TRAIN_FLAGS="--weights FILE" where Keras cannot download
-	.venv/dev/bin/python -m train --model baseline $(TRAIN_FLAGS)
-	.venv/dev/bin/python -m train --model mobilenetv2 $(TRAIN_FLAGS)
+train: .venv/dev/installed  ## train on cats_vs_dogs, or on DATA=FOLDER; TRAIN_FLAGS="--weights FILE" where Keras cannot download
+	.venv/dev/bin/python -m train --model baseline $(DATA:%=--data-dir %) $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model mobilenetv2 $(DATA:%=--data-dir %) $(TRAIN_FLAGS)
 
-convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the model to int8 for LiteRT and float16 for tflite-runtime
-	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS)
-	.venv/dev/bin/python -m convert $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16 --output models/cats_dogs.float16.tflite
+convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the network of $(RUN) to int8 for LiteRT and float16 for tflite-runtime
+	.venv/dev/bin/python -m convert --model $(RUN)/model.keras $(RUNTIMES) $(CONVERT_FLAGS)
+	.venv/dev/bin/python -m convert --model $(RUN)/model.keras $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
+
+publish: .venv/dev/installed  ## check the files of $(RUN) and put them in models/; CHECK_FLAGS="--photos FOLDER"
+	.venv/dev/bin/python -m evaluate check --model $(RUN)/model.tflite $(CHECK_FLAGS)
+	.venv/dev/bin/python -m evaluate publish $(RUN)
 
 build: .venv/sam/installed  ## build the container image
 	$(SAM) build $(BUILD_FLAGS)

@@ -16,7 +16,7 @@ from notebooks import execute
 from train import metadata
 
 LARGEST = 5_000_000  # bytes, outputs included
-SETTINGS = ("NOTEBOOK_DATA_DIR", "NOTEBOOK_PHOTOS", "NOTEBOOK_ELSEWHERE", "RECOMPUTE", "TRAIN_FLAGS", "CONVERT_FLAGS")
+SETTINGS = ("NOTEBOOK_DATA_DIR", "NOTEBOOK_PHOTOS", "NOTEBOOK_EXTERNAL", "RECOMPUTE", "TRAIN_FLAGS", "CONVERT_FLAGS")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,8 @@ def test_its_figures_are_those_of_the_shipped_model(kept: nbformat.NotebookNode,
     words = shown(kept)
     assert f"version `{evaluation['model_version']}`" in words
     assert f"**{card.accuracy(evaluation['test']['metrics'])}**" in words
-    assert "the very figures of `models/evaluation.json`" in words
+    assert "the figures of `models/evaluation.json`" in words
+    assert "The figures of training and conversion are those of `models/`" in words
     for model in known["models"].values():
         for metrics in model["test"].values():
             assert f"| {card.accuracy(metrics)} | {metrics['auc']:.4f} |" in words
@@ -98,8 +99,8 @@ def test_its_figures_are_those_of_the_shipped_model(kept: nbformat.NotebookNode,
 
 def test_it_was_run_on_all_photos(kept: nbformat.NotebookNode, root: Path) -> None:
     known = metadata.read(root / "models")["data"]
-    # All of them can be decoded: those that training left out are twins of photos to test with.
-    assert f"What is looked at: {sum(known['photos'].values()) + known['skipped']:,} photos" in shown(kept)
+    # All of them can be decoded: training left out near-duplicates only.
+    assert f"Photos: {sum(known['photos'].values()) + known['skipped']:,} photos" in shown(kept)
 
 
 def test_every_link_leads_somewhere(kept: nbformat.NotebookNode, root: Path) -> None:
@@ -113,7 +114,7 @@ def clone(root: Path, tmp_path: Path) -> Path:
     """A place that has what a fresh clone has, and nothing beside it."""
     place = tmp_path / "clone"
     (place / "notebooks").mkdir(parents=True)
-    for name in ("serve", "train", "convert", "models", "examples"):
+    for name in ("serve", "train", "convert", "evaluate", "models", "examples"):
         (place / name).symlink_to(root / name, target_is_directory=True)
     shutil.copy(execute.NOTEBOOK, place / "notebooks")
     return place
@@ -143,39 +144,26 @@ def folder(photo_folder: Callable[[int], Path]) -> Path:
     return made
 
 
-def test_it_runs_on_a_folder_of_photos(clone: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    book = run(clone, {"NOTEBOOK_DATA_DIR": str(folder)}, monkeypatch)
-    words = shown(book)
-    assert "What is looked at: 82 photos of `photos`" in words
-    assert "Left out, because they cannot be decoded: dog/broken.jpg" in words
-    assert "2 photos are byte-for-byte copies of another. By the hash, 2 pairs look the same." in words
-    assert "1 show the same picture under both labels" in words
-    assert "those of `models/`" in words
-
-
-def test_it_runs_on_a_slice_of_the_real_photos(clone: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {
-        "TFDS_DATA_DIR": str(shared / "tensorflow_datasets"), "NOTEBOOK_ELSEWHERE": str(shared / "photos"),
-        "NOTEBOOK_PHOTOS": "200",
-    }  # fmt: skip
-    words = shown(run(clone, settings, monkeypatch))
-    assert "What is looked at: 199 photos of `cats_vs_dogs`" in words
-    assert "so a slice of it" in words
-    assert "photos from elsewhere: 200 photos" in words
-
-
-def test_it_computes_anew_what_it_is_asked_to(
-    clone: Path, folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.training
+def test_it_runs_on_a_slice_of_a_folder_and_trains_if_asked_to(
+    clone: Path, folder: Path, root: Path, photo_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = metadata.read(root / "models")
     settings = {
-        "NOTEBOOK_DATA_DIR": str(folder), "RECOMPUTE": "1",
+        "NOTEBOOK_DATA_DIR": str(folder), "NOTEBOOK_EXTERNAL": str(photo_folder(8, "external")),
+        "NOTEBOOK_PHOTOS": "78", "RECOMPUTE": "1",
         "TRAIN_FLAGS": "--epochs 1 --img-size 32 --batch-size 8 --weights none",
         "CONVERT_FLAGS": "--calibration-photos 8 --max-accuracy-drop 100",
     }  # fmt: skip
     words = shown(run(clone, settings, monkeypatch))
+    sliced = sum(78 * photos // 83 for photos in (67, 8, 8))  # of the training, validation and test split
+    assert f"Photos: {sliced - 1} photos of `photos` (version folder), which has 83 (a slice)" in words
+    assert "Left out, because they cannot be decoded: dog/broken.jpg" in words
+    assert "2 photos are byte-for-byte copies of another. By the hash, 2 pairs are near-duplicates." in words
+    assert "1 show the same picture under both labels" in words
+    assert "external test set: 16 photos" in words
+    assert "computed by this run" in words
     made = metadata.read(clone / ".cache" / "notebook")
-    assert "computed anew" in words
     assert made["conversions"]["int8"]["version"] in words
     assert set(made["models"]) == {"baseline", "mobilenetv2"}
     assert metadata.read(root / "models") == before
