@@ -304,10 +304,10 @@ def test_the_camera_classifies_live_until_it_is_told_to_stop(page: Page) -> None
 def test_a_wrong_file_is_told_in_plain_words(page: Page) -> None:
     page.set_input_files("#files", [ROOT / "LICENSE", ROOT / "models" / "metadata.json"])
     settled(page, 2)
-    for name in ("LICENSE", "metadata.json"):
+    for name, cause in (("LICENSE", "not an image of a supported format"), ("metadata.json", "JSON")):
         shown = card(page, name)
         expect(shown.locator(".wrong")).to_have_text(
-            "The bytes are not a JPEG, PNG, WebP, GIF, BMP or AVIF image: send one of these."
+            f"The file is {cause}: send a JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC file."
         )
         expect(shown.get_by_role("button", name="again")).to_have_count(0)
 
@@ -317,7 +317,7 @@ def test_a_huge_file_is_refused_in_plain_words(page: Page, tmp_path: Path) -> No
     huge.write_bytes(bytes(40_000_000))
     page.set_input_files("#files", huge)  # by its path: the bytes themselves take the driver most of a minute
     settled(page, 1)
-    expect(card(page, "huge.jpg").locator(".wrong")).to_contain_text("send a smaller one")
+    expect(card(page, "huge.jpg").locator(".wrong")).to_contain_text("Send a smaller one")
 
 
 def test_an_address_that_leads_nowhere(page: Page, photo_server: str) -> None:
@@ -328,7 +328,7 @@ def test_an_address_that_leads_nowhere(page: Page, photo_server: str) -> None:
     settled(page, 2)
     expect(card(page, "missing.jpg").locator(".wrong")).to_contain_text("did not answer with the image")
     expect(card(page, "missing.jpg").get_by_role("button", name="Try missing.jpg again")).to_be_visible()
-    expect(page.locator(".card").first.locator(".wrong")).to_contain_text("not one that this service fetches from")
+    expect(page.locator(".card").first.locator(".wrong")).to_contain_text("does not fetch from this URL's host")
 
 
 def test_the_server_goes_away_and_comes_back(open_page: Open, photo_server: str) -> None:
@@ -473,7 +473,7 @@ def test_a_photo_that_is_small_or_that_the_browser_cannot_read_goes_as_it_is(pag
             page.set_input_files("#files", path)
         assert 0 <= sent_bytes(answered.value) - path.stat().st_size < 300
     settled(page, 3)
-    expect(card(page, "broken.jpg").locator(".wrong")).to_contain_text("The image")
+    expect(card(page, "broken.jpg").locator(".wrong")).to_contain_text("The JPEG image cannot be decoded")
 
 
 # ---- Answers are looked at ------------------------------------------------------------------------------------------
@@ -549,7 +549,7 @@ def test_all_answers_are_a_csv_file(page: Page) -> None:
     with download.value.path().open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["photo"], row["label"]) for row in rows] == [('\'=a,"b".jpg', "cat"), ("LICENSE", "")]
-    assert "not a JPEG" in rows[1]["error"]
+    assert "not an image" in rows[1]["error"]
 
 
 def test_an_answer_is_copied_as_a_command_that_gives_it(open_page: Open, tmp_path: Path, service: LocalService) -> None:

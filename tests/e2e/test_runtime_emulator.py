@@ -38,4 +38,6 @@ def test_health_and_problems(invoke: Invoke) -> None:
     assert invoke(http_api("POST", "/predict", b"{}"))["statusCode"] == 400
     assert invoke({"image": "bm90IGFuIGltYWdl"})["error"]["status"] == 415
     assert invoke({"url": "http://127.0.0.1:1/"})["error"]["status"] == 422
-    assert "Understood" in invoke({"some": "event"})["error"]["detail"]
+    unknown = invoke({"some": "event"})
+    assert unknown["errorType"] == "MalformedRequestError"
+    assert "Understood" in unknown["errorMessage"]
