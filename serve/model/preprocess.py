@@ -9,6 +9,7 @@ The bytes come from strangers. What a file may cost is decided from its header, 
 figures behind the limits are in docs/security.md.
 """
 
+import functools
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -146,19 +147,16 @@ def _without_key_color(image: Image.Image, parts: Parts) -> Image.Image:
     depth, samples = png.key(parts.file) or (0, ())
     if image.mode.startswith("I"):
         low = Image.frombytes("L", image.size, image.tobytes(), "raw", "L;16B")
-        channels = [(_high_bytes(image), samples[0] >> 8), (low, samples[0] & 255)]
-        image = channels[0][0]
+        image = _high_bytes(image)
+        channels = [(image, samples[0] >> 8), (low, samples[0] & 255)]
     elif depth == 16:  # Pillow has dropped the low bytes
         channels = list(zip(image.split(), (sample >> 8 for sample in samples), strict=True))
     else:
         image = image.convert("L") if image.mode == "1" else image
         samples = tuple(sample * 255 // ((1 << depth) - 1) for sample in samples)
         channels = list(zip(image.split(), samples, strict=True))
-    alpha = Image.new("L", image.size)
-    for channel, sample in channels:
-        alpha = ImageChops.lighter(alpha, channel.point([255 * (value != sample) for value in range(256)]))
-    image = image.copy()
-    image.putalpha(alpha)
+    alphas = [channel.point([255 * (value != sample) for value in range(256)]) for channel, sample in channels]
+    image.putalpha(functools.reduce(ImageChops.lighter, alphas))
     return image
 
 

@@ -1,53 +1,81 @@
 """WebP (RFC 9649): its chunks."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from serve.model.formats import MAX_PARTS, MAX_PROFILE_BYTES, Parts, broken, too_many_parts
+from serve.model.formats import MAX_PARTS, MAX_PROFILE_BYTES, Parts, broken, too_many_parts, vp8l
 
 _HEADER: Final = 12  # bytes of RIFF, the length and WEBP
 _PICTURES: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 # Flags of VP8X: ICC profile, EXIF, XMP.
 _METADATA_FLAGS: Final = 0x20 | 0x08 | 0x04
+_FRAME_HEADER: Final = 16  # bytes of ANMF before its chunks
+_LOSSLESS_ALPHA: Final = 1
 
 
 def parts(data: bytes) -> Parts:
     """The picture, or the first frame of an animation; EXIF and the color profile apart.
 
     Raises:
-        UndecodableImageError: the chunks are broken or too many.
+        UndecodableImageError: the chunks are broken or too many, or a lossless picture has too many prefix codes.
     """
-    kept, exif, profile, pictures = [], b"", b"", 0
-    position, end = _HEADER, 8 + int.from_bytes(data[4:8], "little")
+    found: dict[bytes, bytes] = {}
+    for kind, content in _chunks(data, _HEADER, 8 + int.from_bytes(data[4:8], "little")):
+        found.setdefault(b"picture" if kind in _PICTURES else kind, kind + content)
+    picture = found.get(b"picture", b"")
+    _check(picture[:4], picture[4:], found.get(b"ALPH", b"")[4:])
+    kept = [found[kind] for kind in (b"VP8X", b"ANIM", b"ALPH", b"picture") if kind in found]
+    if kept and kept[0].startswith(b"VP8X") and len(kept[0]) > 4:
+        kept[0] = kept[0][:4] + bytes([kept[0][4] & ~_METADATA_FLAGS]) + kept[0][5:]
+    body = b"WEBP" + b"".join(map(_framed, kept))
+    profile = found.get(b"ICCP", b"")[4:]
+    return Parts(
+        b"RIFF" + len(body).to_bytes(4, "little") + body,
+        found.get(b"EXIF", b"")[4:].removeprefix(b"Exif\0\0"),
+        profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+    )
+
+
+def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
+    """Raise for a picture that has more groups of prefix codes than an encoder writes.
+
+    Args:
+        kind, content: of the chunk.
+        alpha: the content of the ALPH chunk before it.
+    """
+    if kind == b"ANMF":
+        alpha = b""
+        for inner, part in _chunks(content, _FRAME_HEADER, len(content)):
+            alpha = part if inner == b"ALPH" else alpha
+            if inner != b"ANMF":
+                _check(inner, part, alpha)
+    elif kind == b"VP8L":
+        size = int.from_bytes(content[1:5], "little")
+        _count(vp8l.Reader(content, 40), (size & 0x3FFF) + 1, (size >> 14 & 0x3FFF) + 1)
+    elif kind == b"VP8 " and alpha and alpha[0] & 3 == _LOSSLESS_ALPHA:
+        width, height = (int.from_bytes(content[place : place + 2], "little") & 0x3FFF for place in (6, 8))
+        _count(vp8l.Reader(alpha, 8), max(1, width), max(1, height))
+
+
+def _count(reader: vp8l.Reader, width: int, height: int) -> None:
+    if reader.groups(width, height) > vp8l.MAX_GROUPS:
+        raise too_many_parts()
+
+
+def _chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    """The types and contents of the chunks between two places."""
     for _ in range(MAX_PARTS):
         if position >= end:
-            break
-        kind, content, following = _chunk(data, position)
-        if kind == b"EXIF":
-            exif = content.removeprefix(b"Exif\0\0")
-        elif kind == b"ICCP":
-            profile = content if len(content) <= MAX_PROFILE_BYTES else b""
-        elif kind == b"VP8X":
-            kept.append(_framed(kind, bytes([content[0] & ~_METADATA_FLAGS]) + content[1:]) if content else b"")
-        elif kind in _PICTURES:
-            pictures += 1
-            kept += [data[position:following]] * (pictures == 1)
-        elif kind in (b"ALPH", b"ANIM"):
-            kept.append(data[position:following])
-        position = following
-    else:
-        raise too_many_parts()
-    body = b"WEBP" + b"".join(kept)
-    return Parts(b"RIFF" + len(body).to_bytes(4, "little") + body, exif, profile)
+            return
+        start = position + 8
+        following = start + int.from_bytes(data[position + 4 : start], "little")
+        if following > len(data):
+            raise broken("WEBP")
+        yield data[position : position + 4], data[start:following]
+        position = following + (following & 1)
+    raise too_many_parts()
 
 
-def _chunk(data: bytes, position: int) -> tuple[bytes, bytes, int]:
-    """A chunk's type, its content, and where the next chunk starts."""
-    start = position + 8
-    end = start + int.from_bytes(data[position + 4 : start], "little")
-    if end > len(data):
-        raise broken("WEBP")
-    return data[position : position + 4], data[start:end], end + (end & 1)
-
-
-def _framed(kind: bytes, content: bytes) -> bytes:
-    return kind + len(content).to_bytes(4, "little") + content + bytes(len(content) & 1)
+def _framed(chunk: bytes) -> bytes:
+    """A type and a content as a chunk."""
+    return chunk[:4] + (len(chunk) - 4).to_bytes(4, "little") + chunk[4:] + bytes(len(chunk) & 1)

@@ -1,0 +1,277 @@
+"""Files made to cost: for each format, the kinds that take a decoder longest or fill most memory for their bytes.
+
+Each stands at or just below what `serve.model.limits` allows, or is of a kind that once passed and is now refused.
+"""
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from PIL import Image
+
+from benchmarks.robustness.corpus import encoded
+from benchmarks.robustness.lossless import lossless_webp
+
+MAX_BYTES: Final = 10_000_000
+"""What an upload may have."""
+
+_LARGEST: Final = (8000, 6250)
+_BOMB: Final = zlib.compress(bytes(50_000_000), 9)
+
+Make = Callable[[], bytes]
+
+
+def files() -> dict[str, Make]:
+    """Makers by "format: kind"; a file is made when it is asked for, as some take seconds."""
+    return {
+        f"{image_format}: {kind}": make
+        for image_format, kinds in (
+            ("JPEG", _jpegs()), ("PNG", _pngs()), ("GIF", _gifs()), ("BMP", _bmps()), ("WebP", _webps()),
+            ("AVIF", _avifs()), ("HEIC", _heics()), ("profile", _profiles()),
+        )
+        for kind, make in kinds.items()
+    }  # fmt: skip
+
+
+def noise(mode: str, size: tuple[int, int], strength: float = 1.0) -> Image.Image:
+    """A picture that does not compress; at less strength, one on a slope that compresses somewhat."""
+    width, height = size
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    strip = Image.frombytes(mode, (width, 64), random.Random(1).randbytes(width * 64 * bands))  # noqa: S311  (to be repeatable)
+    image = Image.new(mode, size)
+    for top in range(0, height, 64):
+        image.paste(strip, (0, top))
+    if strength == 1.0:
+        return image
+    slope = Image.merge(mode, [Image.linear_gradient("L").resize(size)] * bands)
+    return Image.blend(slope, image, strength)
+
+
+def _jpegs() -> dict[str, Make]:
+    full = {"subsampling": 0, "quality": 5}
+
+    def repeated(count: int) -> bytes:
+        data = encoded(Image.new("RGB", _LARGEST), "JPEG", progressive=True, subsampling=0)
+        start = data.rindex(b"\xff\xda")
+        return data[:start] + data[start:-2] * count + data[-2:]
+
+    small = encoded(Image.new("RGB", (9, 9)), "JPEG")
+    return {
+        "50 MP of noise": lambda: encoded(noise("RGB", _LARGEST), "JPEG", quality=18),
+        "50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", **full),
+        "progressive, 50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", progressive=True, **full),
+        "progressive, 62,000 x 500": lambda: encoded(noise("RGB", (62_000, 500)), "JPEG", progressive=True, **full),
+        "progressive, CMYK": lambda: encoded(noise("CMYK", (7000, 5500), 0.1), "JPEG", progressive=True, quality=5),
+        "12 scans more": lambda: repeated(13),
+        "200 scans": lambda: repeated(200),
+        "no end marker": lambda: encoded(noise("RGB", _LARGEST), "JPEG", progressive=True, quality=5)[:-2],
+        "arithmetic coding": lambda: repeated(200).replace(b"\xff\xc2", b"\xff\xca", 1),
+        "2,500,000 segments": lambda: _inserted(small, b"\xff\xfe\0\2" * 2_400_000),
+        "EXIF of 60,000 broken entries": lambda: _inserted(
+            small, b"\xff\xe1\xff\xffExif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 65_517
+        ),
+        "profile of 10 MB": lambda: encoded(Image.new("RGB", (99, 99)), "JPEG", icc_profile=bytes(9_900_000)),
+    }
+
+
+def _inserted(jpeg: bytes, segments: bytes) -> bytes:
+    return jpeg[:2] + segments + jpeg[2:]
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + kind + content + checksum
+
+
+def _png(
+    size: tuple[int, int], depth: int, color_type: int, rows: Iterator[bytes], *, interlaced: int = 0,
+    before: bytes = b"", after: bytes = b""
+) -> bytes:  # fmt: skip
+    header = struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, interlaced)
+    deflate = zlib.compressobj(6)
+    pixels = b"".join([*map(deflate.compress, rows), deflate.flush()])
+    chunks = _chunk(b"IHDR", header) + before + _chunk(b"IDAT", pixels) + after + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def _rows(size: tuple[int, int], bytes_a_pixel: int, random_share: float = 0.0) -> Iterator[bytes]:
+    """Rows with the Paeth filter, the slowest; a share of each is random."""
+    width = size[0] * bytes_a_pixel
+    chance = random.Random(1)  # noqa: S311  (to be repeatable)
+    row = chance.randbytes(width)
+    fresh = int(width * random_share)
+    return (b"\4" + chance.randbytes(fresh) + row[fresh:] for _ in range(size[1]))
+
+
+def _pngs() -> dict[str, Make]:
+    pixel = bytes([0, 1, 2, 3])
+
+    def tiny(chunk: bytes, place: str) -> bytes:
+        before, after = (chunk, b"") if place == "before" else (b"", chunk)
+        return _png((1, 1), 8, 2, iter([pixel]), before=before, after=after)
+
+    kinds: dict[str, Make] = {
+        "RGB, Paeth": lambda: _png((7200, 6250), 8, 2, _rows((7200, 6250), 3)),
+        "RGB, Paeth, 6% random": lambda: _png((6200, 6000), 8, 2, _rows((6200, 6000), 3, 0.07)),
+        "RGBA, Paeth": lambda: _png((6000, 4000), 8, 6, _rows((6000, 4000), 4)),
+        "16-bit RGBA, Paeth": lambda: _png((3900, 3600), 16, 6, _rows((3900, 3600), 8)),
+        "16-bit RGB, key color": lambda: _png(
+            (3800, 3500), 16, 2, _rows((3800, 3500), 6), before=_chunk(b"tRNS", bytes([0, 9] * 3))
+        ),
+        "16-bit gray, key color": lambda: _png(
+            (5800, 4000), 16, 0, _rows((5800, 4000), 2), before=_chunk(b"tRNS", bytes([0, 9]))
+        ),
+        "interlaced RGB": lambda: _png((4700, 4800), 8, 2, iter([b"\4" * 70_000_000]), interlaced=1),
+        "interlaced bits": lambda: _png(_LARGEST, 1, 0, iter([b"\4" * 7_000_000]), interlaced=1),
+        "50 MP of bits": lambda: _png(_LARGEST, 1, 0, _rows((1000, 6250), 1)),
+        "65,535 x 700": lambda: _png((65_535, 690), 8, 0, _rows((65_535, 690), 1)),
+        "700 x 65,535": lambda: _png((690, 65_535), 8, 2, _rows((690, 65_535), 3)),
+        "pixels beyond the rows": lambda: _png((1, 1), 8, 2, iter([pixel, *[bytes(1_000_000)] * 5000])),
+        "700,000 pixel chunks": lambda: tiny(_chunk(b"IDAT", b"") * 700_000, "before"),
+        "700,000 chunks": lambda: tiny(_chunk(b"prVt", b"") * 700_000, "before"),
+    }
+    for name in ("iCCP", "zTXt", "iTXt"):
+        bomb = _chunk(name.encode(), b"a\0\0" + _BOMB) * 180
+        kinds[f"180 {name} of 50 MB before"] = lambda bomb=bomb: tiny(bomb, "before")  # type: ignore[misc]
+        kinds[f"180 {name} of 50 MB after"] = lambda bomb=bomb: tiny(bomb, "after")  # type: ignore[misc]
+    return kinds
+
+
+def _gifs() -> dict[str, Make]:
+    def with_blocks(blocks: bytes) -> bytes:
+        data = encoded(Image.new("P", (16, 16)), "GIF")
+        frame = data.index(b",", 13)
+        return data[:frame] + blocks + data[frame:]
+
+    return {
+        "50 MP": lambda: encoded(Image.new("L", _LARGEST), "GIF"),
+        "7 MP of noise": lambda: encoded(noise("L", (3000, 2300)), "GIF"),
+        "50 MP, noise in places": lambda: encoded(noise("L", _LARGEST).point([0] * 250 + [9] * 6), "GIF"),
+        "26 MP, transparent": lambda: encoded(
+            noise("L", (6500, 4000)).point([0] * 250 + [9] * 6), "GIF", transparency=0
+        ),
+        "small frame, 26 MP": lambda: b"GIF89a" + struct.pack("<HH", 6500, 4000)
+        + encoded(Image.new("P", (16, 16)), "GIF", transparency=0)[10:],
+        "5,000,000 sub-blocks": lambda: with_blocks(b"!\xfe" + b"\1a" * 4_900_000 + b"\0"),
+        "1,600,000 comments": lambda: with_blocks(b"!\xfe\1a\0" * 1_600_000),
+    }  # fmt: skip
+
+
+def bmp(size: tuple[int, int], bits: int, compression: int, pixels: bytes) -> bytes:
+    """A BMP with a gray palette, if it has one."""
+    colors = 1 << bits if bits <= 8 else 0
+    palette = b"".join(bytes([value * 255 // max(1, colors - 1)] * 3 + [0]) for value in range(colors))
+    header = struct.pack("<IiiHHIIiiII", 40, *size, 1, bits, compression, len(pixels), 0, 0, colors, 0)
+    offset = 14 + len(header) + len(palette)
+    return b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + header + palette + pixels
+
+
+def _bmps() -> dict[str, Make]:
+    return {
+        "3 MP, 24 bits": lambda: encoded(noise("RGB", (2000, 1600)), "BMP"),
+        "run lengths of 255": lambda: bmp((2780, 2780), 8, 1, (b"\xff\x05" * 11 + b"\0\0") * 2780),
+        "run lengths of 1": lambda: bmp((490, 500), 8, 1, (b"\1\5" * 490 + b"\0\0") * 500),
+        "run lengths of 4 bits": lambda: bmp((2780, 2780), 4, 2, (b"\xff\x35" * 11 + b"\0\0") * 2780),
+        "ends of rows": lambda: bmp((2780, 2780), 8, 1, b"\1\5\0\0" * 2780),
+        "single pixels": lambda: bmp((310, 310), 8, 1, (b"\1\5" * 309 + b"\0\0") * 310),
+        "50 MP of run lengths": lambda: bmp(_LARGEST, 8, 1, (b"\xff\x05" * 32 + b"\0\0") * 6250),
+    }
+
+
+def _webps() -> dict[str, Make]:
+    size = (4820, 3500)
+    return {
+        "18 MP of noise": lambda: encoded(noise("RGB", size), "WEBP", quality=48, method=0),
+        "18 MP of noise and alpha": lambda: encoded(noise("RGBA", size, 0.02), "WEBP", quality=5, method=0),
+        "lossless noise": lambda: encoded(noise("RGB", (1800, 1700)), "WEBP", lossless=True, quality=0, method=0),
+        "lossless, 65,536 groups": lambda: lossless_webp(1024, 1024, 65_536),
+        "lossless, 2,600 groups": lambda: lossless_webp(4096, 4096, 2600),
+        "lossless, 18 MP": lambda: encoded(noise("RGB", size, 0.01).convert("L").convert("RGB"), "WEBP", lossless=True),
+        "animated, 18 MP": lambda: encoded(
+            noise("RGB", size), "WEBP", quality=5, method=0, save_all=True, append_images=[Image.new("RGB", size)]
+        ),
+    }
+
+
+def _avifs() -> dict[str, Make]:
+    size = (4400, 3540)
+    return {
+        "15 MP of noise": lambda: encoded(noise("RGB", size, 0.3), "AVIF", quality=40, speed=9),
+        "15 MP of noise, 4:4:4": lambda: encoded(
+            noise("RGB", size, 0.3), "AVIF", quality=60, speed=9, subsampling="4:4:4"
+        ),
+        "15 MP of noise and alpha": lambda: encoded(noise("RGBA", size, 0.2), "AVIF", quality=40, speed=9),
+        "5 MP, all tools": lambda: encoded(noise("RGB", (2600, 2000), 0.2), "AVIF", quality=70, speed=5),
+    }  # fmt: skip
+
+
+def _heics() -> dict[str, Make]:
+    def heic(size: tuple[int, int], mode: str = "RGB", strength: float = 0.3, **options: Any) -> bytes:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        return encoded(noise(mode, size, strength), "HEIF", **options)
+
+    return {
+        "22 MP": lambda: heic((5500, 4000), quality=30, strength=0.05),
+        "12 MP of noise": lambda: heic((4032, 3024), quality=45),
+        "8 MP of noise, 4:4:4": lambda: heic((3264, 2448), quality=50, chroma=444),
+        "12 MP and alpha": lambda: heic((4032, 3024), "RGBA", quality=20),
+        "48 MP": lambda: heic((8064, 6048), quality=10, strength=0.02),
+    }
+
+
+def lut_profile(grid: int, curve: int) -> bytes:
+    """An RGB profile with a table of grid x grid x grid colors, and curves of so many points (ICC.1:2022, 10.10)."""
+    table = bytes(place % 251 for place in range(2 * 3 * grid**3))
+    identity = struct.pack(">9i", 65_536, 0, 0, 0, 65_536, 0, 0, 0, 65_536)
+    ramp = struct.pack(f">{curve}H", *(65_535 * place // (curve - 1) for place in range(curve))) * 3
+    lut = b"mft2\0\0\0\0" + bytes([3, 3, grid, 0]) + identity + struct.pack(">HH", curve, curve) + ramp + table + ramp
+    head = struct.pack(">I", 144 + len(lut)) + bytes(4) + b"\2\x20\0\0mntrRGB Lab " + bytes(12) + b"acsp"
+    head += bytes(28) + struct.pack(">3i", 63_190, 65_536, 54_061)
+    return head + bytes(128 - len(head)) + struct.pack(">I4sII", 1, b"A2B0", 144, len(lut)) + lut
+
+
+def _profiles() -> dict[str, Make]:
+    picture = noise("RGB", (300, 300))
+
+    def with_profile(profile: bytes) -> bytes:
+        return encoded(picture, "PNG", icc_profile=profile)
+
+    return {
+        "table of 33 colors a side": lambda: with_profile(lut_profile(33, 4096)),
+        "table of 60 colors a side": lambda: with_profile(lut_profile(60, 4096)),
+        "random bytes": lambda: with_profile(random.Random(1).randbytes(1_000_000)),  # noqa: S311
+        "of another length each time": lambda: with_profile(lut_profile(17, 2)[:-1]),
+    }
+
+
+def small() -> dict[str, list[bytes]]:
+    """Small files by format, for a search to begin with: mutations reach what makers do not think of."""
+    from benchmarks.robustness import corpus
+
+    found: dict[str, list[bytes]] = {}
+    for name, data in corpus.image_files((64, 48)).items():
+        found.setdefault(_format_of(name), []).append(data)
+    found["HEIC"] = [_heic_of(image) for image in (noise("RGB", (64, 48)), noise("RGBA", (128, 128), 0.2))]
+    found["profile"] = [
+        encoded(noise("RGB", (16, 16)), "PNG", icc_profile=profile, compress_level=0)
+        for profile in (lut_profile(2, 2), lut_profile(9, 300), lut_profile(33, 4096))
+    ]
+    return found
+
+
+def _format_of(name: str) -> str:
+    return {"webp": "WebP"}.get(name.partition("-")[0], name.partition("-")[0].upper())
+
+
+def _heic_of(image: Image.Image) -> bytes:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    image.save(file, "HEIF", quality=60)
+    return file.getvalue()

@@ -1,0 +1,85 @@
+"""The bill counts what a photo costs, and nothing that is made is beyond it."""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from benchmarks.robustness import bill, corpus, costly
+from serve.model.classifier import Classifier
+
+
+@pytest.fixture(scope="module")
+def classifier(model_path: Path) -> Classifier:
+    return Classifier(model_path)
+
+
+def test_a_small_photo_costs_little(classifier: Classifier, cat_jpeg: bytes) -> None:
+    found = bill.measure(classifier, cat_jpeg)
+    assert found.status == 200
+    assert 0 < found.seconds < 1
+    assert 10 < found.megabytes < 200
+    assert found.log_bytes == 0
+    assert not found.is_beyond()
+
+
+def test_a_client_error_is_no_bill(classifier: Classifier) -> None:
+    assert bill.measure(classifier, b"nothing").status == 400
+
+
+@pytest.mark.parametrize(
+    "found",
+    [bill.Bill(1.1, 100, 0, 200), bill.Bill(0.1, 401, 0, 200), bill.Bill(0.1, 100, 16_001, 200), bill.Bill(0, 0, 0, 0)],
+)
+def test_what_is_beyond(found: bill.Bill) -> None:
+    assert found.is_beyond()
+
+
+class _Wasteful(Classifier):
+    """Takes memory, time and log for a photo, or ends the process."""
+
+    def classify(self, image: bytes) -> None:  # type: ignore[override]
+        if image == b"crash":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        held = bytes(random.Random(1).randbytes(1_000_000)) * 150
+        os.write(2, held[:20_001])
+
+
+def test_memory_and_log_are_counted_and_a_crash_is_seen(model_path: Path) -> None:
+    wasteful = _Wasteful(model_path)
+    found = bill.measure(wasteful, b"")
+    assert found.megabytes > 150
+    assert found.log_bytes > 20_000
+    assert bill.measure(wasteful, b"crash").status == 0
+
+
+MADE = [name for name in costly.files() if not name.startswith(("AVIF", "HEIC", "WebP: 18"))]
+
+
+@pytest.mark.parametrize("name", [name for name in MADE if any(kind in name for kind in ("180", "00,000", "60,000"))])
+def test_small_pieces_by_the_million_cost_nothing(classifier: Classifier, name: str) -> None:
+    """Generous bounds: on a quiet machine these take a hundredth of a second."""
+    found = bill.measure(classifier, bill.made(costly.files()[name]))
+    assert found.status in {200, 400}
+    assert found.seconds < 1
+    assert found.log_bytes == 0
+
+
+@pytest.mark.parametrize("name", ["JPEG: 200 scans", "JPEG: arithmetic coding", "BMP: 50 MP of run lengths"])
+def test_kinds_that_took_seconds_are_refused(classifier: Classifier, name: str) -> None:
+    assert bill.measure(classifier, bill.made(costly.files()[name])).status == 400
+
+
+def test_a_search_begins_with_files_of_all_formats_and_can_be_repeated(classifier: Classifier) -> None:
+    assert set(costly.small()) == {"JPEG", "PNG", "GIF", "BMP", "WebP", "AVIF", "HEIC", "profile"}
+    first = bill.Search(classifier, seed=3)
+    assert all(data for _, _, data in (first.step() for _ in range(3)))
+    assert first.count == 3
+
+
+def test_mutations_change_files() -> None:
+    files = corpus.image_files()
+    changed = corpus.mutated(files["png"], files["jpeg"], random.Random(1))
+    assert changed != files["png"]
