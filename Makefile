@@ -49,7 +49,7 @@ PASSED := .cache/tests-passed
 FAST := tests/serve tests/local tests/evaluate tests/fuzz tests/k8s $(wildcard tests/test_*.py)
 
 .PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert publish build invoke \
-	api deploy lint-template benchmarks notebook lock clean
+	api deploy graviton lint-template benchmarks notebook lock clean
 .SECONDARY:
 
 help:  ## list the targets and the variables
@@ -137,6 +137,9 @@ lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .v
 	.venv/deploy/bin/hadolint Dockerfile.lambda
 	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda --skip-download --compact --quiet
 	.venv/dev/bin/python -m tests.stacks.guard .venv/guard
+
+graviton: .venv/dev/installed  ## make an emulated arm64 machine for tests/e2e/test_arm64.py (Debian, root)
+	.venv/dev/bin/python -m tests.e2e.arm64
 
 notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice; RECOMPUTE=1: train first
 	.venv/dev/bin/python notebooks/execute.py
