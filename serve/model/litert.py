@@ -34,7 +34,6 @@ _ERROR: Final = 3  # internal/litert_logging.h: kLiteRtLogSeverityError
 _ELEMENT_TYPES: Final = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float16"}
 
 _REMEDY: Final = "Install the ai-edge-litert of requirements/serve.txt"
-
 _T = TypeVar("_T", c_void_p, c_size_t, "_TensorType")
 
 
@@ -82,10 +81,8 @@ _ENVIRONMENT: Final = (_EnvironmentOption * 2)(
     _EnvironmentOption(_MINIMUM_LOG_SEVERITY, _Any(_INTEGER, _ERROR)),
     _EnvironmentOption(_ACCELERATORS_TO_REGISTER, _Any(_INTEGER, _CPU)),
 )
-
 _Destructor = ctypes.CFUNCTYPE(None, c_void_p)
-# The destructor of a payload whose memory Python frees.
-_KEEP: Final = _Destructor(lambda _: None)
+_KEEP: Final = _Destructor(lambda _: None)  # for a payload whose memory Python frees
 _HandleOut, _SizeOut = POINTER(c_void_p), POINTER(c_size_t)
 
 # Argument types by name. LiteRtDestroy... returns nothing; every other function returns a LiteRtStatus.
