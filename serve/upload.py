@@ -1,6 +1,5 @@
 """The forms of a photo in a request: a URL, or its bytes as they are, in JSON, or in a multipart form."""
 
-import base64
 import binascii
 import json
 import re
@@ -130,7 +129,7 @@ def decode_base64(text: str) -> bytes:
     """
     digits = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+        return binascii.a2b_base64(digits + "=" * (-len(digits) % 4), strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedRequestError("The image is not valid base64. Encode the file's bytes.") from error
 

@@ -21,7 +21,7 @@ def parts(data: bytes) -> Parts:
     while blocks < MAX_PARTS:
         introducer = data[position : position + 1]
         if introducer == _FRAME:
-            return Parts(b"".join([*kept, control, data[position:]]))
+            return Parts(b"".join([*kept, control, memoryview(data)[position:]]))
         if introducer != _EXTENSION:
             raise broken("GIF")
         end = position + 2

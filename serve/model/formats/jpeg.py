@@ -31,7 +31,9 @@ def parts(data: bytes) -> Parts:
         marker, start, end = _segment(data, position)
         segment = data[start:end]
         if marker == _START_OF_SCAN:
-            file = b"".join([*kept, data[position:]])
+            # Scans can be megabytes: they are copied once, or not at all if there is nothing to drop before them.
+            is_whole = sum(map(len, kept)) == position
+            file = data if is_whole else b"".join([*kept, memoryview(data)[position:]])
             # Without its end a file is decoded twice (serve.model.decoders).
             times = 1 if has_end(file) else 2
             return Parts(file, exif, _joined(profile), times * _scan_pixels(data, position, frame))
