@@ -1,6 +1,7 @@
 """A Keras model -> the bytes of a .tflite file, in one of four precisions."""
 
 import contextlib
+import io
 import warnings
 from collections.abc import Iterator
 from typing import Final
@@ -33,10 +34,13 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
     Raises:
         ValueError: int8 without representative photos.
     """
-    if mode == "int8":
-        if representative is None or not len(representative):
-            raise ValueError("int8 needs representative photos to calibrate on")
-        return _int8(model, representative)
+    if mode == "int8" and (representative is None or not len(representative)):
+        raise ValueError("int8 needs representative photos to calibrate on")
+    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every tensor that it exports
+        return _float(model, mode) if representative is None or mode != "int8" else _int8(model, representative)
+
+
+def _float(model: keras.Model, mode: Mode) -> bytes:
     converter = _converter(model)
     if mode != "none":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from train.augment import augment
@@ -12,6 +14,9 @@ BACKGROUND: Final = 0.5
 """The label of a background, which shows no class: P(positive class) without evidence for either."""
 
 PHOTOS_PER_BACKGROUND: Final = 8
+
+MAX_IMBALANCE: Final = 1.5
+"""The largest ratio of photos between two classes that needs no class weights."""
 
 
 def in_order(photos: Photos, batch_size: int) -> tf.data.Dataset:
@@ -29,7 +34,9 @@ def for_training(
     epochs: range,
     backgrounds: Pixels | None = None,
 ) -> tf.data.Dataset:
-    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch.
+    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch, as (photos, labels).
+
+    With class weights, as (photos, labels, weights).
 
     A batch depends on the seed, the epoch and its place in the epoch only. A resumed run sees the batches that an
     uninterrupted one would have seen.
@@ -42,17 +49,30 @@ def for_training(
             is appended to each batch, with the label `BACKGROUND`.
     """
     added = batch_size // PHOTOS_PER_BACKGROUND if backgrounds is not None and len(backgrounds) else 0
+    weights = class_weights(photos)
 
-    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
         images, labels = _gather(photos, indices)
         batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
         if added and backgrounds is not None:
             images = tf.concat([images, _drawn(backgrounds, added, batch_seed)], axis=0)
             labels = tf.concat([labels, tf.fill([added, 1], BACKGROUND)], axis=0)
-        return augment(images, size, batch_seed), labels
+        images = augment(images, size, batch_seed)
+        return (images, labels) if weights is None else (images, labels, _weights(labels, weights))
 
     order = _shuffled(len(photos), batch_size, seed, epochs)
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def class_weights(photos: Photos) -> npt.NDArray[np.float32] | None:
+    """The weight of each class in the loss, (classes,), by which rare classes count as much as frequent ones.
+
+    None: the classes are balanced. See `MAX_IMBALANCE`.
+    """
+    counts = np.bincount(photos.labels)
+    if counts.max() <= MAX_IMBALANCE * counts.min():
+        return None
+    return (counts.sum() / (len(counts) * counts)).astype(np.float32)
 
 
 def steps_per_epoch(photos: Photos, batch_size: int) -> int:
@@ -74,6 +94,12 @@ def _shuffled(photos: int, batch_size: int, seed: int, epochs: range) -> tf.data
         return tf.data.Dataset.zip((indices, tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps)))
 
     return tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int64).flat_map(epoch_batches)
+
+
+def _weights(labels: tf.Tensor, of_classes: npt.NDArray[np.float32]) -> tf.Tensor:
+    """The weight of each photo, (batch, 1); backgrounds have a weight of 1."""
+    of_photos = tf.gather(tf.constant(of_classes), tf.cast(labels, tf.int64))
+    return tf.where(labels == BACKGROUND, 1.0, of_photos)
 
 
 def _gather(photos: Photos, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -37,7 +37,8 @@ class Student(keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras calls it."""
         labeled = y[:, 0] != batches.BACKGROUND
-        return super().compute_metrics(x, tf.boolean_mask(y, labeled), tf.boolean_mask(y_pred, labeled), sample_weight)
+        weights = None if sample_weight is None else tf.boolean_mask(sample_weight, labeled)
+        return super().compute_metrics(x, tf.boolean_mask(y, labeled), tf.boolean_mask(y_pred, labeled), weights)
 
 
 def student(model: keras.Model, folder: Path) -> Student:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, cache, data, fit, metadata, models, progress
+from train import backgrounds, batches, cache, data, fit, metadata, models, progress
 from train.folder import SHARES, Split
 from train.phases import Phase, phases
 from train.pixels import Pixels
@@ -48,6 +48,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "arguments.json").write_text(json.dumps(asked))
+    _warn_of_imbalance(source, photos["train"])
     run = fit.Run(photos, folder, args.batch_size, args.seed, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
@@ -80,6 +81,13 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
 
 def _new(args: argparse.Namespace) -> tuple[Progress, keras.Model]:
     return Progress(environment=metadata.environment()), models.build(args.model, args.img_size, args.weights)
+
+
+def _warn_of_imbalance(source: data.Source, photos: cache.Photos) -> None:
+    if batches.class_weights(photos) is not None:
+        counts = zip(source.labels, np.bincount(photos.labels).tolist(), strict=True)
+        numbers = ", ".join(f"{count:,} of {label}" for label, count in counts)
+        print(f"warning: the training photos are imbalanced ({numbers}); photos of rare classes weigh more in the loss")
 
 
 def _train_phases(

@@ -35,9 +35,12 @@ def trained(run: SmallRun, tmp_path: Path) -> tuple[list[str], Path]:
     return [*run.data, "--model", str(output / "baseline.keras"), "--output", str(output / "out.tflite")], output
 
 
-def test_the_file_describes_itself_and_metadata_has_the_figures(trained: tuple[list[str], Path]) -> None:
+def test_the_file_describes_itself_and_metadata_has_the_figures(
+    trained: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     flags, output = trained
     assert cli.main([*flags, "--max-accuracy-drop", "100"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5  # no dump of tensors
     description = model_file.read(output / "out.tflite")
     assert (description.labels, description.positive_class) == (("cat", "dog"), "dog")
     assert description.details["input"] == {"height": 32, "width": 32, "channels": "RGB", "range": [0, 255]}

@@ -65,3 +65,18 @@ def test_backgrounds_are_drawn_at_random(photos: cache.Photos) -> None:
 def test_another_seed_gives_other_batches(photos: cache.Photos) -> None:
     first = [next(iter(batches.for_training(photos, 8, 32, seed=seed, epochs=range(1))))[0] for seed in (1, 2)]
     assert np.abs(first[0] - first[1]).mean() > 1
+
+
+def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache.Photos) -> None:
+    assert batches.class_weights(photos) is None
+    labels = (np.arange(len(photos)) % 4 == 0).astype(np.int64)  # one in four
+    uneven = cache.Photos(photos.images, labels, photos.names, {})
+    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
+    total = {0.0: 0.0, 1.0: 0.0}
+    for _, wanted, weights in batches.for_training(uneven, 16, 32, seed=1, epochs=range(1), backgrounds=black):
+        for label, weight in zip(wanted.numpy().ravel().tolist(), weights.numpy().ravel().tolist(), strict=True):
+            if label == batches.BACKGROUND:
+                assert weight == 1
+            else:
+                total[label] += weight
+    assert total[0.0] == pytest.approx(total[1.0]) == pytest.approx(len(photos) / 2)

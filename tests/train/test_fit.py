@@ -87,6 +87,18 @@ def test_a_run_interrupted_in_every_phase_ends_where_an_uninterrupted_one_does(
     assert losses(tmp_path / "whole") == losses(tmp_path / "resumed")
 
 
+def test_imbalanced_classes_go_through_every_phase_and_are_warned_of(
+    tiny: None, photo_folder: Folder, tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = photo_folder(40)
+    for file in sorted((folder / "dog").iterdir())[10:]:
+        file.unlink()
+    flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1"]
+    train(folder, tmp_path / "out", *flags)
+    assert "warning: the training photos are imbalanced (32 of cat, 8 of dog)" in capsys.readouterr().out
+    assert [phase for phase, _, _ in losses(tmp_path / "out")] == ["frozen", "fine-tune", "fine-tune-2", "distill"]
+
+
 def test_mobilenetv2_trains_its_head_and_then_all_layers(photo_folder: Folder, tmp_path: Path, train: Train) -> None:
     flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1"]
     model = train(photo_folder(40), tmp_path / "out", *flags, "--batch-size", "32")

@@ -2,11 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,36 +16,72 @@ from tests.train.test_fit import Interrupted, Interrupting
 from train import __main__ as cli
 from train import data, fit, metadata
 
-Start = Callable[..., int]
-
 pytestmark = pytest.mark.training
 
 
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Runs the command line in the test's folder on `photos/`, with the baseline for one epoch."""
-    make_photos(tmp_path / "photos", 20)
-    monkeypatch.chdir(tmp_path)
-
-    def command(*flags: str) -> int:
-        small = ["--model", "baseline", "--img-size", "32", "--epochs", "1", "--batch-size", "16"]
-        return cli.main(["--data-dir", "photos", *small, *flags])
-
-    return command
+SMALL = ["--model", "baseline", "--img-size", "32", "--epochs", "1", "--batch-size", "16"]
 
 
-@pytest.fixture
-def interrupted(start: Start, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The state of a run that was interrupted after its first epoch."""
-    with monkeypatch.context() as patch:
+def start(*flags: str) -> int:
+    """Run the command line on `photos/` in the working directory, with the baseline for one epoch."""
+    return cli.main(["--data-dir", "photos", *SMALL, *flags])
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos."""
+    place = tmp_path_factory.mktemp("new")
+    make_photos(place / "photos", 20)
+    return place
+
+
+@pytest.fixture(scope="module")
+def trained(new: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a finished run."""
+    place = tmp_path_factory.mktemp("trained") / "place"
+    shutil.copytree(new, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        assert start() == 0
+    return place
+
+
+@pytest.fixture(scope="module")
+def stopped(new: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a run that was interrupted after its first epoch."""
+    place = tmp_path_factory.mktemp("stopped") / "place"
+    shutil.copytree(new, place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
         patch.setattr(fit, "_Epochs", Interrupting)
         with pytest.raises(Interrupted):
             start()
+    return place
+
+
+@pytest.fixture
+def photos(new: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a copy of `new`."""
+    shutil.copytree(new, tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+
+
+@pytest.fixture
+def finished(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a copy of `trained`."""
+    shutil.copytree(trained, tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
+
+
+@pytest.fixture
+def interrupted(stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a copy of `stopped`; the file with the state of the run."""
+    shutil.copytree(stopped, tmp_path / "place")
+    monkeypatch.chdir(tmp_path / "place")
     return Path("runs/photos/state/baseline/progress.json")
 
 
-def test_everything_goes_to_the_folder_of_the_run(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    assert start() == 0
+def test_everything_goes_to_the_folder_of_the_run(finished: None, trained: Path) -> None:
     assert {path.name for path in Path().iterdir()} == {"photos", "runs", ".cache"}
     assert {path.name for path in Path("runs/photos").iterdir()} == {
         "baseline.keras", "history", "metadata.json", "state"
@@ -53,31 +89,27 @@ def test_everything_goes_to_the_folder_of_the_run(start: Start, capsys: pytest.C
     known = metadata.read(Path("runs/photos"))
     assert known["data"]["labels"] == ["cat", "dog"]
     assert known["data"]["identity"] == data.open_source(Path("photos")).identity()
-    assert known["data_dir"] == str(Path("photos").resolve())
+    assert known["data_dir"] == str(trained / "photos")
+
+
+def test_a_finished_network_is_replaced_with_its_figures_and_only_when_asked_to(
+    finished: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path("runs/photos")
+    before, known = (folder / "baseline.keras").read_bytes(), metadata.read(folder)
+    known["conversions"] = {"int8": {"network": "baseline"}, "float16": {"network": "mobilenetv2"}}
+    metadata.write(folder, known)
+    assert start("--seed", "2") == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "baseline.keras").read_bytes() == before
+    assert start("--seed", "2", "--overwrite") == 0
+    assert (folder / "baseline.keras").read_bytes() != before
+    assert metadata.read(folder)["conversions"] == {"float16": {"network": "mobilenetv2"}}
     assert capsys.readouterr().out.startswith("class       train  validation        test\ncat")
 
 
-def test_a_finished_network_is_replaced_only_when_asked_to(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    assert start() == 0
-    before = Path("runs/photos/baseline.keras").read_bytes()
-    assert start("--seed", "2") == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert Path("runs/photos/baseline.keras").read_bytes() == before
-    assert start("--seed", "2", "--overwrite") == 0
-    assert Path("runs/photos/baseline.keras").read_bytes() != before
-
-
-def test_figures_of_converted_files_go_with_their_network(start: Start) -> None:
-    assert start() == 0
-    known = metadata.read(Path("runs/photos"))
-    known["conversions"] = {"int8": {"network": "baseline"}, "float16": {"network": "mobilenetv2"}}
-    metadata.write(Path("runs/photos"), known)
-    assert start("--overwrite") == 0
-    assert metadata.read(Path("runs/photos"))["conversions"] == {"float16": {"network": "mobilenetv2"}}
-
-
 def test_an_interrupted_run_is_not_lost_and_not_mixed_with_another(
-    start: Start, interrupted: Path, capsys: pytest.CaptureFixture[str]
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = interrupted.read_bytes()
     assert start() == 2
@@ -89,9 +121,7 @@ def test_an_interrupted_run_is_not_lost_and_not_mixed_with_another(
     assert json.loads(interrupted.read_text())["finished"]
 
 
-def test_a_run_is_resumed_on_the_same_photos_only(
-    start: Start, interrupted: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_resumed_on_the_same_photos_only(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     next(Path("photos/cat").iterdir()).unlink()
     assert start("--resume") == 2
     assert "photos" in capsys.readouterr().err
@@ -99,7 +129,7 @@ def test_a_run_is_resumed_on_the_same_photos_only(
 
 @pytest.mark.parametrize("mistake", [["--weights", "none.h5", "--model", "mobilenetv2"], ["--data-dir", "nowhere"]])
 def test_a_mistyped_flag_deletes_nothing(
-    start: Start, interrupted: Path, mistake: list[str], capsys: pytest.CaptureFixture[str]
+    interrupted: Path, mistake: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = interrupted.read_bytes()
     assert start("--overwrite", *mistake) == 2
@@ -107,20 +137,19 @@ def test_a_mistyped_flag_deletes_nothing(
     assert interrupted.read_bytes() == before
 
 
-def test_weights_are_looked_for_before_photos_are_decoded(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_are_looked_for_before_photos_are_decoded(photos: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert start("--model", "mobilenetv2", "--weights", "none.h5") == 2
     assert "none.h5" in capsys.readouterr().err
     assert not Path(".cache").exists()
 
 
-def test_a_folder_holds_networks_of_one_data_set(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
-    assert start() == 0
+def test_a_folder_holds_networks_of_one_data_set(finished: None, capsys: pytest.CaptureFixture[str]) -> None:
     make_photos(Path("others"), 21)
     assert start("--data-dir", "others", "--output", "runs/photos", "--overwrite") == 2
     assert "trained on other photos" in capsys.readouterr().err
 
 
-def test_ctrl_c_says_how_to_continue(start: Start, root: Path) -> None:
+def test_ctrl_c_says_how_to_continue(photos: None, root: Path) -> None:
     flags = [
         "--data-dir",
         "photos",
