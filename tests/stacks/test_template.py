@@ -135,6 +135,7 @@ def test_what_is_off_by_default_is_not_there(template: Template) -> None:
         "Storage",
         "Permissions",
         "Watch",
+        "Dashboard",
     }
     assert "ClassifyBacklogFunction" not in resources
 

@@ -27,7 +27,17 @@ NAMES = {
 
 @pytest.fixture
 def resources(stacks: dict[str, Template]) -> dict[str, Any]:
-    return Meaning(stacks["watch"], NAMES).resources()
+    return watched(stacks, NAMES)
+
+
+def watched(stacks: dict[str, Template], names: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: each
+        for stack in (stacks["watch"], stacks["dashboard"])
+        for name, each in Meaning(stack, {key: names[key] for key in names.keys() & stack["Parameters"]})
+        .resources()
+        .items()
+    }
 
 
 def alarms(resources: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +146,6 @@ def test_each_metric_of_the_dashboard_is_of_this_stack(resources: dict[str, Any]
 
 
 def test_without_a_backlog_nothing_watches_it(stacks: dict[str, Template]) -> None:
-    resources = Meaning(stacks["watch"], NAMES | {"BacklogFunction": ""}).resources()
+    resources = watched(stacks, NAMES | {"BacklogFunction": ""})
     assert "BacklogErrorsAlarm" not in resources
     assert 'function=\\"none\\"' in dashboard(resources)
