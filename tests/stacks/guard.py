@@ -11,16 +11,18 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.conftest import ROOT
-from tests.stacks.cloudformation import Meaning, read
+from tests.stacks.cloudformation import Meaning, Template, read
 from tests.stacks.translation import by_sam
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
 SWITCHED_ON = {
     "AliasArn": "arn:aws:lambda:us-east-1:123456789012:function:classify:live",
     "BacklogBuckets": "photos",
+    "Cidr": "10.20.0.0/20",
     "CustomerManagedKey": "true",
     "DomainName": "pets.example.org",
     "KeyArn": KEY,
@@ -73,20 +75,26 @@ def failed(program: Path, rules: Path, template: Path) -> set[str]:
     return set(re.findall(r"^(ct-[\w-]+)\.guard/\w+ +FAIL$", done.stdout, re.MULTILINE))
 
 
+def templates() -> Iterator[tuple[str, Template]]:
+    """The name of each template's file, and its resources with everything switched on."""
+    for file in [ROOT / "template.yaml", *sorted((ROOT / "stacks").glob("*.yaml"))]:
+        template = read(file)
+        known = {key: value for key, value in SWITCHED_ON.items() if key in template["Parameters"]}
+        if "Transform" in template:
+            (template,) = by_sam(file, [known])
+        yield file.name, Meaning(template, known).resources()
+
+
 def main(environment: str) -> int:
     """Say which template fails which control that is no exception; gives the exit status."""
     found: dict[str, set[str]] = {}
     with tempfile.TemporaryDirectory() as name:
         program, rules = unpack(Path(environment), Path(name))
-        for file in [ROOT / "template.yaml", *sorted((ROOT / "stacks").glob("*.yaml"))]:
-            template = read(file)
-            known = {key: value for key, value in SWITCHED_ON.items() if key in template["Parameters"]}
-            if "Transform" in template:
-                (template,) = by_sam(file, [known])
-            evaluated = Path(name) / f"{file.stem}.json"
-            evaluated.write_text(json.dumps({"Resources": Meaning(template, known).resources()}))
+        for file, resources in templates():
+            evaluated = Path(name) / f"{file}.json"
+            evaluated.write_text(json.dumps({"Resources": resources}))
             for control in failed(program, rules, evaluated):
-                found.setdefault(control, set()).add(file.name)
+                found.setdefault(control, set()).add(file)
     for control in sorted(found.keys() - EXCEPTIONS.keys()):
         sys.stdout.write(f"{control} fails: {', '.join(sorted(found[control]))}\n")
     for control in sorted(EXCEPTIONS.keys() - found.keys()):
