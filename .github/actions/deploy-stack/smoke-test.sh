@@ -31,10 +31,10 @@ expect "direct invocation" "$(cat /tmp/answer.json)"
 key="smoke-test/$(date +%s).jpg"
 uploads=$(output UploadBucketName)
 aws s3api put-object --bucket "$uploads" --key "$key" --body "$photo" >/dev/null
-result="$(output ResultsPrefix)$uploads/$key.json"
+result="$(output ResultsLocation)$uploads/$key.json"
 for _ in $(seq 30); do
-  if aws s3api get-object --bucket "$(output ResultsBucketName)" --key "$result" /tmp/result.json >/dev/null 2>&1; then
-    expect "upload" "$(cat /tmp/result.json)"
+  if found=$(aws s3 cp "$result" - 2>/dev/null); then
+    expect "upload" "$found"
     exit
   fi
   sleep 5
