@@ -59,9 +59,9 @@ def _add_criteria(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max-accuracy-drop",
         type=float,
-        default=0.3,
         metavar="POINTS",
-        help="largest drop below the network's accuracy, in percentage points",
+        help="largest drop below the network's accuracy, in percentage points; default: 0.3, or one test photo if that "
+        "is more",
     )
     group.add_argument(
         "--runtime-python",

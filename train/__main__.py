@@ -68,7 +68,9 @@ def _add_epochs(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_rates(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--batch-size", type=_count, default=64, help="photos per step")
+    group.add_argument(
+        "--batch-size", type=_count, help="photos per step; default: 64, fewer for less than 2,048 training photos"
+    )
     group.add_argument("--learning-rate", type=_rate, default=1e-3, help="peak learning rate of the first phase")
     group.add_argument("--fine-tune-learning-rate", type=_rate, default=1.5e-4, help="the same, of the fine-tuning")
     group.add_argument("--distill-learning-rate", type=_rate, default=1e-4, help="the same, of the distillation")

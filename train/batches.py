@@ -64,6 +64,11 @@ def for_training(
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
+def default_size(photos: Photos) -> int:
+    """Photos in a batch: 64, or fewer for a small data set, so that an epoch has steps enough to learn from."""
+    return min(64, max(8, len(photos) // 32))
+
+
 def class_weights(photos: Photos) -> npt.NDArray[np.float32] | None:
     """The weight of each class in the loss, (classes,), by which rare classes count as much as frequent ones.
 

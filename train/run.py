@@ -36,7 +36,8 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     keras.utils.set_random_seed(args.seed)
     tf.config.experimental.enable_op_determinism()
     source = data.open_source(args.data_dir)
-    print(source.table(), end="")
+    if table := source.table():
+        print(table)
     output = args.output or Path("runs") / source.name
     folder = output / "state" / args.model
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
@@ -49,11 +50,12 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         folder.mkdir(parents=True)
         (folder / "arguments.json").write_text(json.dumps(asked))
     _warn_of_imbalance(source, photos["train"])
-    run = fit.Run(photos, folder, args.batch_size, args.seed, args.tensorboard)
+    batch_size = args.batch_size or batches.default_size(photos["train"])
+    run = fit.Run(photos, folder, batch_size, args.seed, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
     file = _write_model(model, output / MODEL_FILES[args.model])
-    written = _about_network(args, file, model, todo, state)
+    written = {**_about_network(args, file, model, todo, state), "batch_size": batch_size}
     _write_metadata(args, output, written, _about_data(source, photos))
     _write_history(output / "history" / f"{args.model}.json", state)
     state.finished = True
@@ -148,7 +150,6 @@ def _about_network(
         "parameters": model.count_params(),
         "input_size": args.img_size,
         "seed": args.seed,
-        "batch_size": args.batch_size,
         "weights": "none" if args.model == "baseline" else Path(args.weights).name,
         "phases": [asdict(phase) for phase in todo],
         "epochs_run": {phase.name: sum(epoch["phase"] == phase.name for epoch in state.history) for phase in todo},

@@ -111,6 +111,11 @@ def test_the_same_input_gives_the_same_bytes(trained: tuple[list[str], Path]) ->
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize(("asked", "photos", "allowed"), [(None, 8, 12.5), (None, 2100, 0.3), (0.1, 8, 0.1)])
+def test_one_photo_of_a_small_test_split_may_change(asked: float | None, photos: int, allowed: float) -> None:
+    assert conversion._allowed_drop(asked, photos) == allowed
+
+
 def test_a_worse_file_replaces_nothing(
     trained: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,3 +80,9 @@ def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache
             else:
                 total[label] += weight
     assert total[0.0] == pytest.approx(total[1.0]) == pytest.approx(len(photos) / 2)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(80, 8), (640, 20), (2048, 64), (16_793, 64)])
+def test_small_data_sets_have_small_batches(count: int, expected: int) -> None:
+    photos = cache.Photos(np.zeros((count, 1, 1, 3), np.uint8), np.zeros(count, np.int64), [], {})
+    assert batches.default_size(photos) == expected
