@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     report.add_argument("--models", type=Path, default=Path("models"), help="the folder with the model")
+    report.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
     report.add_argument(
         "--tables", type=Path, help="also write the result tables in this file; default: docs/training.md for models/"
     )
@@ -73,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             return 1 if check.check(args) else 0
         if args.command == "publish":
             return publish.publish(args.run, args.to)
-        return report.report(args.models, args.tables)
+        return report.report(args.models, args.data_dir, args.tables)
     except (data.DataError, FileNotFoundError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from evaluate import criteria, metrics
-from train.data import DATASET
+from train.data import DATASET, FOLDER
 
 _ASIRRA: Final = (
     "This model is under the MIT license. The photos are those of the Asirra set (Elson et al. 2007), which Microsoft "
@@ -169,7 +169,7 @@ def _recipe(known: dict[str, Any]) -> str:
 
 
 def _is_shipped_set(data: dict[str, Any]) -> bool:
-    return bool(data["name"] == DATASET and data["version"] != "folder")
+    return bool(data["name"] == DATASET and data["version"] != FOLDER)
 
 
 def _origin(data: dict[str, Any]) -> str:

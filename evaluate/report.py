@@ -105,11 +105,12 @@ def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return known, evaluation
 
 
-def report(folder: Path, page: Path | None = None) -> int:
+def report(folder: Path, data_dir: Path | None = None, page: Path | None = None) -> int:
     """Write the model card of a folder, its plots, and the tables of a page; returns the exit status.
 
     Args:
         folder: with the model, metadata.json and evaluation.json.
+        data_dir: the photos, if the metadata does not say where they are.
         page: has the marks of the tables. None: `PAGE` for the shipped model, else no page.
 
     Raises:
@@ -117,7 +118,7 @@ def report(folder: Path, page: Path | None = None) -> int:
         DataError: the photos are not those that the network was trained on.
     """
     known, evaluation = measured(folder)
-    source = data.open_source(metadata.data_dir(known, None))
+    source = data.open_source(metadata.data_dir(known, data_dir))
     metadata.check_data(known, source)
     draw(known, evaluation, folder, source)
     (folder / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")

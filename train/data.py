@@ -12,6 +12,9 @@ from train import folder
 from train.folder import Split
 
 DATASET: Final = "cats_vs_dogs"
+FOLDER: Final = "folder"
+"""The version of a data set that is a folder."""
+
 SPLITS: Final[dict[Split, tuple[int, int]]] = {"train": (0, 80), "validation": (80, 90), "test": (90, 100)}
 """Where each split begins and ends, in percent of the photos in the order in which TFDS stores them.
 
@@ -121,7 +124,7 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self.name, self.version = self.root.name, "folder"
+        self.name, self.version = self.root.name, FOLDER
         try:
             self.listing = folder.listing(self.root)
         except folder.FolderError as error:

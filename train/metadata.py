@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from train.data import DataError, Source
+from train.data import FOLDER, DataError, Source
 
 FILE: Final = "metadata.json"
 
@@ -33,9 +33,14 @@ def data_dir(known: dict[str, Any], asked: Path | None) -> Path | None:
     Args:
         known: the content of the file.
         asked: the folder that the user names, if it is not where it was.
+
+    Raises:
+        DataError: it was a folder, and the metadata does not say which: publishing removes that.
     """
-    trained_on = known.get("data_dir")
-    return asked or (Path(trained_on) if trained_on else None)
+    trained_on = asked or known.get("data_dir")
+    if trained_on is None and known.get("data", {}).get("version") == FOLDER:
+        raise DataError(f"the network was trained on the folder {known['data']['name']}; name it with --data-dir")
+    return Path(trained_on) if trained_on else None
 
 
 def check_data(known: dict[str, Any], source: Source) -> None:

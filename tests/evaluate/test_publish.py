@@ -117,3 +117,13 @@ def test_a_failure_half_way_replaces_nothing(
 def test_an_unfinished_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["publish", str(tmp_path)]) == 2
     assert "python -m evaluate check" in capsys.readouterr().err
+
+
+def test_a_published_model_needs_to_be_told_where_its_photos_are(
+    place: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert publish(place) == 0
+    models_dir = ["--models", str(place / "models")]
+    assert cli.main(["report", *models_dir]) == 2
+    assert "trained on the folder fruit; name it with --data-dir" in capsys.readouterr().err
+    assert cli.main(["report", *models_dir, "--data-dir", str(trained / "fruit")]) == 0
