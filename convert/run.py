@@ -38,8 +38,7 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
         data.DataError: the data cannot be used.
     """
     network, known = _load(args.model), metadata.read(args.model.parent)
-    source = data.open_source(metadata.data_dir(known, args.data_dir))
-    metadata.check_data(known, source)
+    source = metadata.open_source(known, args.data_dir)
     output = args.output or _beside(args.model, args.quantize)
     photos = {split: cache.load_split(source, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON}
     network, content, details = _quantized(args, network, source, photos["validation"], known)

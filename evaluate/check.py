@@ -59,8 +59,7 @@ def _photos(evaluation: dict[str, Any]) -> dict[str, int]:
 def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """All figures, as `evaluation.json` holds them."""
     classifier = Classifier(args.model)
-    source = data.open_source(metadata.data_dir(known, args.data_dir))
-    metadata.check_data(known, source)
+    source = metadata.open_source(known, args.data_dir)
     _check_version(classifier, known)
     photos = list(data.read_split(source, "test"))
     test = answers(classifier, photos, len(photos), "test split")
@@ -113,8 +112,9 @@ def answers(classifier: Classifier, photos: Iterable[data.EncodedPhoto], total: 
 
 def _on_external(classifier: Classifier, folder: Path) -> dict[str, Any]:
     source, labels = data.open_source(folder), classifier.description.labels
-    if source.labels != labels:
+    if sorted(source.labels) != sorted(labels):
         raise data.DataError(f"{folder}: its classes are {list(source.labels)}, those of the model {list(labels)}")
+    source = data.open_source(folder, classifier.description.positive_class)
     for name, reason in source.left_out.items():
         print(f"left out {name}: {reason}")
     return answers(classifier, source.read(range(source.total)), source.total, "external test set")

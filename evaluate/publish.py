@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from evaluate import card, check, criteria, report
 from serve.model import model_file
-from train import data, metadata
+from train import metadata
 
 SHIPPED: Final = {"network": "cats_dogs.keras", "int8": "cats_dogs.tflite", "float16": "cats_dogs.float16.tflite"}
 """The names that Dockerfile, settings and documents use, whatever the labels."""
@@ -71,9 +71,7 @@ def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any
         shutil.copyfile(run / criteria.FILE, staging / criteria.FILE)
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)
-    source = data.open_source(metadata.data_dir(metadata.read(run), None))
-    metadata.check_data(known, source)
-    report.draw(known, evaluation, staging, source)
+    report.draw(known, evaluation, staging, metadata.open_source(metadata.read(run)))
     (staging / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
 
 

@@ -118,8 +118,7 @@ def report(folder: Path, data_dir: Path | None = None, page: Path | None = None)
         DataError: the photos are not those that the network was trained on.
     """
     known, evaluation = measured(folder)
-    source = data.open_source(metadata.data_dir(known, data_dir))
-    metadata.check_data(known, source)
+    source = metadata.open_source(known, data_dir)
     draw(known, evaluation, folder, source)
     (folder / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
     print(f"wrote {folder / 'README.md'} and its plots")

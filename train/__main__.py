@@ -26,6 +26,9 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--data-dir", type=Path, help="a folder with one sub-folder of photos per class, in place of cats_vs_dogs"
     )
+    group.add_argument(
+        "--positive-class", help="the class whose probability is answered; default: the second in alphabetical order"
+    )
     group.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are cached")
     group.add_argument(
         "--output", type=Path, help="the folder for the network and its metadata; default: runs/NAME of the data"

@@ -35,11 +35,11 @@ class EncodedPhoto:
 
 
 class Source(Protocol):
-    """A data set with two labels. The second one, in alphabetical order, is the positive class.
+    """A data set with two labels. The second one is the positive class.
 
     Attributes:
         name, version: of the data set.
-        labels: of the classes, in alphabetical order.
+        labels: of the classes, the negative and the positive one.
         total: photos in all splits.
         left_out: files that are not photos of the data set: name -> reason.
     """
@@ -63,17 +63,21 @@ class Source(Protocol):
         """The photos per class and split, and what is left out; empty if the data set has no such table."""
 
 
-def open_source(data_dir: Path | None = None) -> Source:
+def open_source(data_dir: Path | None = None, positive_class: str | None = None) -> Source:
     """The data set in a folder, or TFDS `cats_vs_dogs`.
 
     Args:
         data_dir: see `train.folder`. None: TFDS `cats_vs_dogs` from `TFDS_DATA_DIR`, or from TFDS's default folder;
             TFDS downloads it on first use.
+        positive_class: the label whose probability the network answers; by default the second in alphabetical order.
 
     Raises:
-        DataError: the folder cannot be used as a data set.
+        DataError: the folder cannot be used as a data set, or has no such class.
     """
-    return TfdsSource() if data_dir is None else FolderSource(data_dir)
+    source: Source = TfdsSource() if data_dir is None else FolderSource(data_dir, positive_class)
+    if positive_class not in (None, source.labels[1]):
+        raise DataError(f"--positive-class {positive_class}: the classes of {source.name} are {list(source.labels)}")
+    return source
 
 
 class TfdsSource:
@@ -122,7 +126,7 @@ class TfdsSource:
 class FolderSource:
     """A folder of class folders; see `train.folder`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, positive_class: str | None = None) -> None:
         self.root = root.resolve()
         self.name, self.version = self.root.name, FOLDER
         try:
@@ -133,6 +137,8 @@ class FolderSource:
         self.left_out: Mapping[str, str] = self.listing.left_out
         if len(self.labels) != 2:
             raise DataError(f"{root}: needs two class folders, has {list(self.labels)}")
+        if positive_class == self.labels[0]:
+            self.labels = self.labels[::-1]
         self._files = [file for split in SPLITS for file in self.listing.splits[split]]
         self.total = len(self._files)
 

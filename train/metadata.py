@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from train import data
 from train.data import FOLDER, DataError, Source
 
 FILE: Final = "metadata.json"
@@ -27,35 +28,29 @@ def write(models_dir: Path, metadata: dict[str, Any]) -> None:
     partial.replace(models_dir / FILE)
 
 
-def data_dir(known: dict[str, Any], asked: Path | None) -> Path | None:
-    """The folder of the data set that a network was trained on; None: TFDS `cats_vs_dogs`.
+def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
+    """The data set that a network was trained on.
 
     Args:
         known: the content of the file.
-        asked: the folder that the user names, if it is not where it was.
+        data_dir: its folder, if it is not where it was.
 
     Raises:
-        DataError: it was a folder, and the metadata does not say which: publishing removes that.
-    """
-    trained_on = asked or known.get("data_dir")
-    if trained_on is None and known.get("data", {}).get("version") == FOLDER:
-        raise DataError(f"the network was trained on the folder {known['data']['name']}; name it with --data-dir")
-    return Path(trained_on) if trained_on else None
-
-
-def check_data(known: dict[str, Any], source: Source) -> None:
-    """Compare a data set with the one that the network was trained on.
-
-    Raises:
-        DataError: it is another one, or its photos have changed.
+        DataError: it is another data set, its photos have changed, or the metadata does not say where it is.
     """
     trained_on = known.get("data")
     if trained_on is None:
         raise DataError(f"no {FILE} beside the network says what it was trained on; make both with `python -m train`")
-    if tuple(trained_on["labels"]) != source.labels:
+    place = data_dir or known.get("data_dir")
+    if place is None and trained_on["version"] == FOLDER:  # publishing removes the place
+        raise DataError(f"the network was trained on the folder {trained_on['name']}; name it with --data-dir")
+    source = data.open_source(Path(place) if place else None)
+    if sorted(trained_on["labels"]) != sorted(source.labels):
         raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
+    source = data.open_source(Path(place) if place else None, trained_on["positive_class"])
     if (trained_on["name"], trained_on.get("identity")) != (source.name, source.identity()):
         raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
+    return source
 
 
 def environment() -> dict[str, str]:

@@ -35,7 +35,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     """
     keras.utils.set_random_seed(args.seed)
     tf.config.experimental.enable_op_determinism()
-    source = data.open_source(args.data_dir)
+    source = data.open_source(args.data_dir, args.positive_class)
     if table := source.table():
         print(table)
     output = args.output or Path("runs") / source.name

@@ -40,3 +40,17 @@ def test_other_than_two_classes_is_an_error_that_says_so(tmp_path: Path, labels:
 def test_a_missing_folder_is_an_error_that_says_so(tmp_path: Path) -> None:
     with pytest.raises(data.DataError, match="no such folder"):
         data.open_source(tmp_path / "none")
+
+
+def test_either_class_may_be_the_positive_one(tmp_path: Path) -> None:
+    folder = make_photos(tmp_path / "photos", 20)
+    one, other = (data.open_source(folder, positive) for positive in ("dog", "cat"))
+    assert (one.labels, other.labels) == (("cat", "dog"), ("dog", "cat"))
+    for first, second in zip(one.read(range(40)), other.read(range(40)), strict=True):
+        assert (first.name, first.data, first.label) == (second.name, second.data, 1 - second.label)
+    assert one.identity() != other.identity()
+
+
+def test_a_positive_class_that_is_no_class_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(data.DataError, match=r"--positive-class horse: the classes of photos are \['cat', 'dog'\]"):
+        data.open_source(make_photos(tmp_path / "photos", 20), "horse")
