@@ -5,6 +5,7 @@ the machine, and no kernel support is needed: QEMU runs one program, and finds w
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -65,6 +66,9 @@ def prepare() -> None:
     if ready():
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if not shutil.which("debootstrap"):
+        for command in ("update", "--yes --no-install-recommends install debootstrap"):
+            subprocess.run(["apt-get", "--quiet", *command.split()], check=True)
     subprocess.run(["apt-get", "--quiet", "download", "qemu-user-static"], cwd=FOLDER, check=True)
     (package,) = FOLDER.glob("qemu-user-static_*.deb")
     _unpack(package, FOLDER / "qemu")
