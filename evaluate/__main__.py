@@ -39,7 +39,9 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check.add_argument("--model", type=Path, default=Path("models/cats_dogs.tflite"), help="the file to measure")
     check.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
     check.add_argument(
-        "--criteria", type=Path, help="acceptance criteria; default: criteria.toml beside the model, if there is one"
+        "--criteria",
+        type=Path,
+        help="acceptance criteria; default: criteria.toml beside the model, or of the same photos in models/",
     )
     check.add_argument("--photos", type=Path, help="an external test set: a folder with one sub-folder per class")
     check.add_argument(

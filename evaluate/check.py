@@ -15,6 +15,7 @@ from serve.model.classifier import Classifier
 from train import data, metadata
 
 FILE: Final = "evaluation.json"
+SHIPPED: Final = Path("models")
 
 
 def check(args: argparse.Namespace) -> int:
@@ -25,14 +26,28 @@ def check(args: argparse.Namespace) -> int:
         FileNotFoundError: there is no model, no criteria file, or no out-of-distribution image in the folder.
         ValueError: the criteria file cannot be used.
     """
-    known, beside = metadata.read(args.model.parent), args.model.parent / criteria.FILE
-    file = args.criteria or (beside if beside.is_file() else None)
+    known = metadata.read(args.model.parent)
+    file = args.criteria or criteria_file(args.model.parent, known)
     required = criteria.load(file) if file else None
     evaluation = evaluate(args, known)
     required = required or criteria.defaults(evaluation["test"]["metrics"]["photos"])
     evaluation["criteria"] = criteria.packed(required)
     (args.model.parent / FILE).write_text(json.dumps(evaluation) + "\n")
     return _verdict(evaluation, known)
+
+
+def criteria_file(folder: Path, known: dict[str, Any], shipped: Path = SHIPPED) -> Path | None:
+    """The criteria beside a model, or those of the shipped model if it was trained on the same photos.
+
+    Args:
+        folder: of the model.
+        known: the content of its metadata.json.
+        shipped: the folder of the shipped model.
+    """
+    candidates = [folder]
+    if metadata.read(shipped).get("data", {}).get("identity") == known.get("data", {}).get("identity"):
+        candidates.append(shipped)
+    return next((place / criteria.FILE for place in candidates if (place / criteria.FILE).is_file()), None)
 
 
 def _verdict(evaluation: dict[str, Any], known: dict[str, Any]) -> int:

@@ -27,6 +27,8 @@ def publish(run: Path, shipped: Path) -> int:
     files = _files(run, known)
     staging = Path(tempfile.mkdtemp(prefix=f".{shipped.name}.", dir=shipped.parent))
     try:
+        if required := check.criteria_file(run, known, shipped):
+            shutil.copyfile(required, staging / criteria.FILE)
         _fill(staging, run, files, _renamed(known), evaluation)
         _swap(staging, shipped)
     finally:
@@ -67,8 +69,6 @@ def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any
     if "baseline" in known["models"]:
         shutil.copyfile(run / known["models"]["baseline"]["file"], staging / known["models"]["baseline"]["file"])
     shutil.copytree(run / "history", staging / "history")
-    if (run / criteria.FILE).is_file():
-        shutil.copyfile(run / criteria.FILE, staging / criteria.FILE)
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)
     report.draw(known, evaluation, staging, metadata.open_source(metadata.read(run)))

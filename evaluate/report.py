@@ -9,7 +9,6 @@ from train import data, metadata
 
 BEGIN: Final = "<!-- results: written by `python -m evaluate report` -->"
 END: Final = "<!-- end of results -->"
-SHIPPED: Final = Path("models")
 PAGE: Final = Path("docs/training.md")
 """The page with the tables of the shipped model."""
 
@@ -122,7 +121,7 @@ def report(folder: Path, data_dir: Path | None = None, page: Path | None = None)
     draw(known, evaluation, folder, source)
     (folder / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
     print(f"wrote {folder / 'README.md'} and its plots")
-    if page is None and folder == SHIPPED:
+    if page is None and folder == check.SHIPPED:
         page = PAGE
     if page is not None:
         page.write_text(with_tables(page.read_text(encoding="utf-8"), known), encoding="utf-8")

@@ -88,7 +88,10 @@ def listing(root: Path) -> Listing:
     found = Listing()
     given = _given_splits(root)
     taken = {split: list(_photos(root, folder, found.left_out)) for split, folder in given.items()}
-    if not given:
+    if given:
+        beside = set(root.iterdir()) - set(given.values())
+        found.left_out |= {_name(root, path): "beside the folders of the splits" for path in sorted(beside)}
+    else:
         taken = {"train": list(_photos(root, root, found.left_out))}
     found.labels = tuple(sorted({file.label for files in taken.values() for file in files}))
     _check_labels(root, found.labels)

@@ -127,3 +127,12 @@ def test_a_published_model_needs_to_be_told_where_its_photos_are(
     assert cli.main(["report", *models_dir]) == 2
     assert "trained on the folder fruit; name it with --data-dir" in capsys.readouterr().err
     assert cli.main(["report", *models_dir, "--data-dir", str(trained / "fruit")]) == 0
+
+
+@pytest.mark.parametrize("same_photos", [True, False])
+def test_criteria_of_the_shipped_model_stay_for_the_same_photos(place: Path, same_photos: bool) -> None:
+    known = metadata.read(place / "runs" / "fruit") if same_photos else {"data": {"identity": "of others"}}
+    metadata.write(place / "models", known)
+    (place / "models" / "criteria.toml").write_text('"test accuracy" = { at_least = 0.5 }')
+    assert publish(place) == 0
+    assert (place / "models" / "criteria.toml").is_file() == same_photos

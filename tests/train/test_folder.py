@@ -47,7 +47,10 @@ def test_split_folders_are_kept_and_a_missing_one_is_cut_from_train(tmp_path: Pa
     listing = folder.listing(tmp_path / "photos")
     assert counts(listing) == {"train": 36, "validation": 10, "test": 4}
     assert all(file.name.startswith("val/") for file in listing.splits["validation"])
+    assert not listing.left_out
     make_photos(tmp_path / "photos" / "test", 3)
+    (tmp_path / "photos" / "horse").mkdir()
+    assert folder.listing(tmp_path / "photos").left_out == {"horse": "beside the folders of the splits"}
     assert counts(folder.listing(tmp_path / "photos")) == {"train": 40, "validation": 10, "test": 6}
 
 
