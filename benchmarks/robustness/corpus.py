@@ -18,7 +18,7 @@ def image_files(size: tuple[int, int] = (12, 9)) -> dict[str, bytes]:
     rgba = rgb.copy()
     rgba.putalpha(gray)
     palette = rgb.quantize(16)
-    return _jpegs(gray, rgb) | _pngs(gray, rgb, rgba, palette) | _others(gray, rgb, rgba, palette)
+    return _jpegs(gray, rgb) | _pngs(gray, rgb, rgba, palette) | _others(gray, rgb, rgba, palette) | _heics(rgb, rgba)
 
 
 def _jpegs(gray: Image.Image, rgb: Image.Image) -> dict[str, bytes]:
@@ -45,6 +45,7 @@ def _pngs(gray: Image.Image, rgb: Image.Image, rgba: Image.Image, palette: Image
         "png-palette": encoded(palette, "PNG", transparency=2),
         "png-bits": encoded(gray.convert("1"), "PNG"),
         "png-16-bit": encoded(gray.convert("I;16"), "PNG"),
+        "png-profile": encoded(rgb, "PNG", icc_profile=_profile()),
         "png-animated": encoded(rgb, "PNG", save_all=True, append_images=[rgb.transpose(Image.Transpose.ROTATE_180)]),
     }
 
@@ -65,6 +66,22 @@ def _others(gray: Image.Image, rgb: Image.Image, rgba: Image.Image, palette: Ima
         "avif": encoded(rgb, "AVIF"),
         "avif-alpha": encoded(rgba, "AVIF"),
     }
+
+
+def _heics(rgb: Image.Image, rgba: Image.Image) -> dict[str, bytes]:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    return {"heic": encoded(rgb, "HEIF"), "heic-alpha": encoded(rgba, "HEIF")}
+
+
+def _profile() -> bytes:
+    """A color profile under a name that is not sRGB's, which would be left alone."""
+    from PIL import ImageCms
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    srgb = srgb[:24] + bytes(12) + srgb[36:]  # without the time of day
+    return srgb.replace(b"sRGB", b"none").replace("sRGB".encode("utf-16-be"), "none".encode("utf-16-be"))
 
 
 def encoded(image: Image.Image, image_format: str, **options: Any) -> bytes:

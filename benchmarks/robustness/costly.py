@@ -3,7 +3,6 @@
 Each stands at or just below what `serve.model.limits` allows, or is of a kind that once passed and is now refused.
 """
 
-import io
 import random
 import struct
 import zlib
@@ -256,7 +255,6 @@ def small() -> dict[str, list[bytes]]:
     found: dict[str, list[bytes]] = {}
     for name, data in corpus.image_files((64, 48)).items():
         found.setdefault(_format_of(name), []).append(data)
-    found["HEIC"] = [_heic_of(image) for image in (noise("RGB", (64, 48)), noise("RGBA", (128, 128), 0.2))]
     found["profile"] = [
         encoded(noise("RGB", (16, 16)), "PNG", icc_profile=profile, compress_level=0)
         for profile in (lut_profile(2, 2), lut_profile(9, 300), lut_profile(33, 4096))
@@ -266,12 +264,3 @@ def small() -> dict[str, list[bytes]]:
 
 def _format_of(name: str) -> str:
     return {"webp": "WebP"}.get(name.partition("-")[0], name.partition("-")[0].upper())
-
-
-def _heic_of(image: Image.Image) -> bytes:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    file = io.BytesIO()
-    image.save(file, "HEIF", quality=60)
-    return file.getvalue()
