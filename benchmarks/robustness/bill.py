@@ -57,9 +57,9 @@ class Bill(NamedTuple):
 def measure(classifier: Classifier, data: bytes) -> Bill:
     """Classify a photo in a process of its own, which has the model already.
 
-    What this process holds beyond the model, files above all, is not the photo's, and is taken off.
+    What this process holds beyond the model and the photo, other files above all, is taken off.
     """
-    held = _resident_megabytes()
+    held = _resident_megabytes() - len(data) / 1e6
     with tempfile.TemporaryFile() as log:
         child = os.fork()
         if child == 0:

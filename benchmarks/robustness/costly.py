@@ -187,7 +187,7 @@ def _webps() -> dict[str, Make]:
         "18 MP of noise and alpha": lambda: encoded(noise("RGBA", size, 0.02), "WEBP", quality=5, method=0),
         "lossless noise": lambda: encoded(noise("RGB", (1800, 1700)), "WEBP", lossless=True, quality=0, method=0),
         "lossless, 65,536 groups": lambda: lossless_webp(1024, 1024, 65_536),
-        "lossless, 2,600 groups": lambda: lossless_webp(4096, 4096, 2600),
+        "lossless, 2,600 groups": lambda: lossless_webp(1200, 1200, 2600),
         "lossless, 18 MP": lambda: encoded(noise("RGB", size, 0.01).convert("L").convert("RGB"), "WEBP", lossless=True),
         "animated, 18 MP": lambda: encoded(
             noise("RGB", size), "WEBP", quality=5, method=0, save_all=True, append_images=[Image.new("RGB", size)]

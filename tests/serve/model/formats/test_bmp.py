@@ -1,8 +1,10 @@
 """BMP: run lengths cost more than stored pixels."""
 
+import struct
+
 import pytest
 
-from serve.errors import ImageTooLargeError
+from serve.errors import ImageTooLargeError, UndecodableImageError
 from serve.model.formats import bmp
 from serve.model.preprocess import decode
 
@@ -31,3 +33,13 @@ def test_ends_of_rows_alone_cannot_fill_a_large_picture() -> None:
     assert decode(small, 8, 8).size == (8, 8)
     with pytest.raises(ImageTooLargeError, match="too long to decode"):
         decode(large, 8, 8)
+
+
+def test_a_valid_kind_that_is_not_read_is_not_called_broken_for_certain() -> None:
+    """16 bits a pixel with 4 bits a channel: Pillow reads 5-5-5 and 5-6-5."""
+    header = struct.pack("<IiiHHIIiiII", 56, 2, 2, 1, 16, 3, 8, 0, 0, 0, 0)
+    masks = struct.pack("<4I", 0x0F00, 0x00F0, 0x000F, 0xF000)
+    offset = 14 + len(header) + len(masks)
+    data = b"BM" + struct.pack("<IHHI", offset + 8, 0, 0, offset) + header + masks + b"\xff\xff" * 4
+    with pytest.raises(UndecodableImageError, match="broken, truncated, or of a variant that is not supported"):
+        decode(data, 2, 2)
