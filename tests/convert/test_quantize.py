@@ -21,7 +21,7 @@ SIZE = 32
 @pytest.fixture(scope="module")
 def model(photos: Pixels) -> keras.Model:
     keras.utils.set_random_seed(1)
-    model = models.build("mobilenetv2", SIZE, "none")
+    model = models.build("baseline", SIZE, "none")
     # Untrained, all answers would be 1/2, and agreement would say nothing: let the photos tell batch normalization
     # their statistics, and make the head see differences.
     models.unfreeze(model, 0.5)
