@@ -69,11 +69,18 @@ def _disk_bytes(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:"))
 
 
+def free_ports(count: int) -> list[int]:
+    """Different free ports of loopback."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
 def free_port() -> int:
     """A free port of loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @contextmanager
@@ -159,11 +166,11 @@ def post(port: int, path: str, body: bytes, content_type: str = "application/jso
 @contextmanager
 def emulated(contender: Contender, handler: str, environ: Mapping[str, str]) -> Iterator[Running]:
     """The handler under AWS's runtime emulator; it starts the runtime client when the first event comes."""
-    port = free_port()
+    port, api_port = free_ports(2)
     command = [
         str(environments.emulator()),
         "--runtime-interface-emulator-address", f"127.0.0.1:{port}",
-        "--runtime-api-address", f"127.0.0.1:{free_port()}",
+        "--runtime-api-address", f"127.0.0.1:{api_port}",
         str(contender.python), "-m", "awslambdaric", handler,
     ]  # fmt: skip
     environ = contender.environment({"AWS_LAMBDA_FUNCTION_TIMEOUT": "120", **environ})

@@ -66,7 +66,7 @@ def page(results: dict[str, Any]) -> str:
     sizes = ", ".join(f"{warm.TITLES[kind]} {count / 1e3:,.0f} kB" for kind, count in photo_bytes.items())
     parts = [
         "# Benchmarks",
-        _about(results),
+        _about(results) + _warning(results),
         _METHOD.format(photo_bytes=sizes or "not measured warm in this run").rstrip(),
     ]
     parts += ["## Targets", targets.table(results)]
@@ -85,12 +85,17 @@ def summary(results: dict[str, Any]) -> str:
 
 def _about(results: dict[str, Any]) -> str:
     about = results["about"]
-    busy = about["busy_cores"]
-    warning = f" **The machine was busy: other programs used {busy:.2f} cores.**" if busy > machine.QUIET_CORES else ""
     return (
         f"Measured on {about['date']} with {about['rounds']} rounds, on {machine.title(about['machine'])}, "
-        f"{about['machine']['system']}, {about['python']}, model {about['model_version']}.{warning}"
+        f"{about['machine']['system']}, {about['python']}, model {about['model_version']}."
     )
+
+
+def _warning(results: dict[str, Any]) -> str:
+    busy = results["about"]["busy_cores"]
+    if busy <= machine.QUIET_CORES:
+        return ""
+    return f" **The machine was busy: other programs used {busy:.2f} cores. Measure again before relying on this.**"
 
 
 def _where(results: dict[str, Any]) -> str:

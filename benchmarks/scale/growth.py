@@ -3,23 +3,18 @@
 Each size has a process of its own, so its peak memory is that of one size.
 """
 
-import argparse
-import contextlib
 import io
 import json
-import os
 import statistics
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 
 from benchmarks import environments, events, figures, plots, processes
+from benchmarks.bare import PROBES
 from benchmarks.environments import BenchmarkError, Contender
-from benchmarks.robustness import soak
 
 # The last is the largest JPEG within MAX_IMAGE_PIXELS.
 MEGAPIXELS: Final = (0.2, 1.0, 3.0, 6.0, 12.0, 24.0, 50.0)
@@ -145,48 +140,21 @@ def fit(batches: list[dict[str, Any]]) -> dict[str, float]:
 
 def _requests(ours: Contender, most: int) -> list[dict[str, Any]]:
     environments.say(f"scale: {most:,} requests in one process")
-    command = [str(ours.python), "-m", "benchmarks.scale.growth", "--requests", str(most)]
+    command = [str(ours.python), str(PROBES / "many_requests.py"), *(str(mark) for mark in marks(most))]
+    environ = ours.environment({"PYTHONPATH": str(environments.ROOT)})
+    event = json.dumps(events.upload(tiled(_SOAKED)))
     done = subprocess.run(
-        command, cwd=environments.ROOT, env=ours.environment(), stdout=subprocess.PIPE, text=True, check=False
+        command, cwd=environments.ROOT, env=environ, input=event, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise BenchmarkError(f"this failed: {' '.join(command)}")
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+        raise BenchmarkError(f"{command[:2]} failed: {done.stderr[-2000:]}")
+    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def marks(most: int) -> list[int]:
     """1, 10, 100 ... below `most`, and `most`."""
     return [10**power for power in range(len(str(most))) if 10**power < most] + [most]
-
-
-def in_one_process(most: int) -> list[dict[str, Any]]:
-    """Call the handler of this process with a small upload, and note its time and memory at each mark.
-
-    Raises:
-        BenchmarkError: an answer differs from the first.
-    """
-    import lambda_function
-
-    event = events.upload(tiled(_SOAKED))
-    first = events.probability(lambda_function.handler(event, None))
-    found, done = [], 0
-    for mark in marks(most):
-        started = time.perf_counter()
-        for _ in range(mark - done):
-            answer = lambda_function.handler(event, None)
-        seconds = time.perf_counter() - started
-        if events.probability(answer) != first:
-            raise BenchmarkError(f"after {mark:,} requests the answer is {answer}; the first was {first}")
-        found.append({"requests": mark, "ms_per_thousand": 1e6 * seconds / (mark - done), **_usage()})
-        done = mark
-    return found
-
-
-def _usage() -> dict[str, float]:
-    usage = soak.Usage.now()
-    memory_mb = usage.memory_mb * 1e6 / 2**20
-    return {"memory_mb": memory_mb, "descriptors": usage.descriptors, "threads": usage.threads}
 
 
 def markdown(results: dict[str, Any]) -> str:
@@ -238,22 +206,3 @@ def plot(results: dict[str, Any], path: Path) -> None:
 
 def _columns(rows: list[dict[str, Any]], *names: str) -> list[list[float]]:
     return [[row[name] for row in rows] for name in names]
-
-
-def main() -> None:
-    """Print the time and memory after 1, 10, 100 ... requests, as JSON."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale.growth", description="Many requests in one process."
-    )
-    parser.add_argument("--requests", type=int, default=MOST_REQUESTS, help="how many (default: %(default)s)")
-    arguments = parser.parse_args()
-    if arguments.requests < 1:
-        parser.error("--requests takes a whole number of at least 1")
-    # The log is written, as on Lambda, and thrown away.
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-        found = in_one_process(arguments.requests)
-    json.dump(found, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

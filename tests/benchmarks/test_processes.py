@@ -63,3 +63,7 @@ def test_bytes_from_disk_are_those_that_the_process_has_read(tmp_path: Path) -> 
         assert processes.Running(started.pid, 0, is_emulated=False).disk_bytes() >= 3_000_000
         assert processes.Running(os.getpid(), 0, is_emulated=True).disk_bytes() >= 3_000_000
         started.communicate()
+
+
+def test_ports_that_are_free_at_once_differ() -> None:
+    assert len(set(processes.free_ports(50))) == 50

@@ -16,3 +16,19 @@ def test_the_pages_have_the_figures_of_the_results(root: Path) -> None:
 def test_without_results_it_says_how_to_make_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main(["--results", str(tmp_path / "none.json")]) == 2
     assert "make it with `python -m benchmarks`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("busy_cores", "warns"), [(0.0, False), (1.5, True)])
+def test_the_full_page_warns_of_a_busy_machine(busy_cores: float, warns: bool) -> None:
+    results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
+    results["about"]["busy_cores"] = busy_cores
+    assert ("other programs used 1.50 cores" in report.page(results)) is warns
+    assert "busy" not in report.summary(results)
+
+
+def test_the_processor_stands_beside_every_section() -> None:
+    results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
+    machine = results["about"]["machine"]
+    sections = report.page(results).split("\n## ")[1:-1]  # the last are versions
+    assert len(sections) == 7
+    assert all(machine["processor"] in section and machine["instructions"] in section for section in sections)
