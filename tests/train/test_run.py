@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_photos
-from tests.train.test_fit import Interrupted, Interrupting
+from tests.train.test_resume import Interrupted, Interrupting
 from train import __main__ as cli
 from train import data, fit, metadata
 
