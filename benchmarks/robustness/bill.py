@@ -38,7 +38,7 @@ class Bill(NamedTuple):
 
     Attributes:
         seconds: of processor.
-        megabytes: the process at its largest.
+        megabytes: a process with Pillow, the model and the photo, at its largest.
         log_bytes: what it wrote to stdout and stderr.
         status: the HTTP status; 0 where the process was ended.
     """
@@ -57,17 +57,19 @@ class Bill(NamedTuple):
 def measure(classifier: Classifier, data: bytes) -> Bill:
     """Classify a photo in a process of its own, which has the model already.
 
-    What this process holds beyond the model and the photo, other files above all, is taken off.
+    Its memory counts from there: this process may hold other files, and whatever else it has imported.
     """
-    held = _resident_megabytes() - len(data) / 1e6
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as start:
         child = os.fork()
         if child == 0:
+            os.write(start.fileno(), str(_resident_megabytes()).encode())
             _classify(classifier, data, log.fileno())
         _, result, usage = os.wait4(child, 0)
         written = log.seek(0, os.SEEK_END)
+        start.seek(0)
+        grown = usage.ru_maxrss * 1024 / 1e6 - float(start.read())
     status = 100 * os.waitstatus_to_exitcode(result) if os.WIFEXITED(result) else 0
-    megabytes = usage.ru_maxrss / 1000 - max(0.0, held - _BARE_MEGABYTES)
+    megabytes = _BARE_MEGABYTES + len(data) / 1e6 + grown
     return Bill(usage.ru_utime + usage.ru_stime, megabytes, written, status)
 
 

@@ -144,8 +144,12 @@ def test_an_event_imports_what_it_needs_and_no_more(
 ) -> None:
     variables = {"URL_ALLOWED_NETWORKS": "127.0.0.0/8", "URL_ALLOWED_PORTS": str(urlsplit(photo_server).port), **s3}
     event = event_of(kind, cat_jpeg, photo_server)
-    seen = run(ANSWER, event=event, **variables)
-    assert is_answer(kind, seen["answer"])
+    for _ in range(3):
+        seen = run(ANSWER, event=event, **variables)
+        assert is_answer(kind, seen["answer"])
+        # Moto may answer with an error when all processors are busy; the client then imports a reader of errors.
+        if "urllib3" not in seen["event"]:
+            break
     assert "numpy" not in {*seen["start"], *seen["event"]}
     start, more = named(seen["start"]) - floor, named(seen["event"]) - named(seen["start"]) - floor
     assert ours(start) == ours(listed("start"))
