@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def s3(cat_jpeg: bytes) -> Iterator[dict[str, str]]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "RESULTS_BUCKET": "results",
+        # Moto's servers of one process share their buckets: where a result is there already, S3 answers with an error.
+        "RESULTS_PREFIX": f"{uuid.uuid4()}/",
     }
     client: Any = boto3.client(
         "s3",
@@ -144,12 +147,8 @@ def test_an_event_imports_what_it_needs_and_no_more(
 ) -> None:
     variables = {"URL_ALLOWED_NETWORKS": "127.0.0.0/8", "URL_ALLOWED_PORTS": str(urlsplit(photo_server).port), **s3}
     event = event_of(kind, cat_jpeg, photo_server)
-    for _ in range(3):
-        seen = run(ANSWER, event=event, **variables)
-        assert is_answer(kind, seen["answer"])
-        # Moto may answer with an error when all processors are busy; the client then imports a reader of errors.
-        if "urllib3" not in seen["event"]:
-            break
+    seen = run(ANSWER, event=event, **variables)
+    assert is_answer(kind, seen["answer"])
     assert "numpy" not in {*seen["start"], *seen["event"]}
     start, more = named(seen["start"]) - floor, named(seen["event"]) - named(seen["start"]) - floor
     assert ours(start) == ours(listed("start"))
