@@ -46,8 +46,9 @@ SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensio
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What has passed beside the serving requirements alone is not repeated in the development environment.
 PASSED := .cache/tests-passed
-# The tests that do not import TensorFlow: in each process that takes seconds.
-FAST := tests/serve tests/local tests/fuzz tests/k8s $(wildcard tests/test_*.py)
+# The tests that start no service and do not import TensorFlow: in each process that takes seconds.
+STARTS := tests/local/test_backlog.py tests/local/test_cli.py tests/local/test_server.py
+FAST := tests/serve $(filter-out $(STARTS),$(wildcard tests/local/test_*.py)) tests/k8s $(wildcard tests/test_*.py)
 
 .PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert publish build invoke \
 	api deploy graviton lint-template benchmarks notebook lock clean
