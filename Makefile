@@ -46,9 +46,9 @@ SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensio
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What has passed beside the serving requirements alone is not repeated in the development environment.
 PASSED := .cache/tests-passed
-# The tests that start no service and do not import TensorFlow: in each process that takes seconds.
+# The tests of serve, and those of local that start no service.
 STARTS := tests/local/test_backlog.py tests/local/test_cli.py tests/local/test_server.py
-FAST := tests/serve $(filter-out $(STARTS),$(wildcard tests/local/test_*.py)) tests/k8s $(wildcard tests/test_*.py)
+FAST := tests/serve $(filter-out $(STARTS),$(wildcard tests/local/test_*.py))
 
 .PHONY: help predict serve screenshots test test-fast coverage check audit docs format hooks train convert publish build invoke \
 	api deploy graviton lint-template benchmarks notebook lock clean
@@ -78,7 +78,7 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
 	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 
-test-fast: .venv/dev/installed  ## run the unit tests and tests/serve: no browser, container or training
+test-fast: .venv/dev/installed  ## run tests/serve and the units of local: no browser, container or training
 	.venv/dev/bin/python -m pytest -q $(PARALLEL) -m "not (browser or container or training)" $(FAST)
 
 coverage: .venv/dev/installed  ## measure the branch coverage of serve/, in process
