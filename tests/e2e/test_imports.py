@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from benchmarks import events
 from tests.conftest import ROOT
+from tests.moto_server import moto_server
 
 BUCKET, KEY = "cats-dogs-uploads", "album one/Mäuschen & Rex.jpg"
 TABLE = ROOT / "docs" / "cold-start.md"
@@ -69,32 +69,30 @@ def floor(model_path: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def s3(cat_jpeg: bytes) -> Iterator[dict[str, str]]:
     """Moto as a server, with a photo; yields the variables that lead to it."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    variables = {
-        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "RESULTS_BUCKET": "results",
-        # Moto's servers of one process share their buckets: where a result is there already, S3 answers with an error.
-        "RESULTS_PREFIX": f"{uuid.uuid4()}/",
-    }
-    client: Any = boto3.client(
-        "s3",
-        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        region_name="us-east-1",
-    )
-    for bucket in (BUCKET, "results"):
-        client.create_bucket(Bucket=bucket)
-    client.put_object(Bucket=BUCKET, Key=KEY, Body=cat_jpeg)
-    client.close()
-    yield variables
-    server.stop()
+    with moto_server() as url:
+        variables = {
+            "AWS_ENDPOINT_URL_S3": url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "RESULTS_BUCKET": "results",
+            # Moto's servers of one process share their buckets: where a result is there already, S3 answers with an
+            # error.
+            "RESULTS_PREFIX": f"{uuid.uuid4()}/",
+        }
+        client: Any = boto3.client(
+            "s3",
+            endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+            region_name="us-east-1",
+        )
+        for bucket in (BUCKET, "results"):
+            client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=BUCKET, Key=KEY, Body=cat_jpeg)
+        client.close()
+        yield variables
 
 
 def named(modules: list[str]) -> set[str]:

@@ -14,12 +14,12 @@ from typing import Any
 import boto3
 import pytest
 from moto.cloudformation.parsing import get_model_map
-from moto.server import ThreadedMotoServer
 
 from tests.e2e import emulated_stack
 from tests.e2e.conftest import Invoke
 from tests.e2e.emulated_stack import Deployed
 from tests.e2e.test_s3_run import CREDENTIALS, as_record, receive_all
+from tests.moto_server import moto_server
 from tests.stacks.cloudformation import Template, read
 from tests.stacks.conftest import EVERY_PARAMETER, IMAGE
 from tests.stacks.translation import by_sam
@@ -31,11 +31,8 @@ Client = Callable[[str], Any]
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

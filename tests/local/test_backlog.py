@@ -10,9 +10,9 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from local import backlog
+from tests.moto_server import moto_server
 
 STACK, RESULTS = "cats-vs-dogs-test", "the-results"
 FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:backlog:live"
@@ -41,11 +41,8 @@ class S3Control(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
