@@ -31,7 +31,7 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def confidence_threshold(probabilities: Probabilities, max_false_alarm_rate: float) -> float | None:
+def confidence_threshold(confidences: Probabilities, max_false_alarm_rate: float) -> float | None:
     """The highest threshold for which the 95% interval of the false-alarm rate stays below a limit.
 
     A photo with a lower confidence is uncertain (Hendrycks and Gimpel 2017, arXiv:1610.02136): networks are less
@@ -39,13 +39,13 @@ def confidence_threshold(probabilities: Probabilities, max_false_alarm_rate: flo
     the observed rate, other photos would exceed it about half of the time.
 
     Args:
-        probabilities: P(label 1) of photos of the two classes, (photos,).
-        max_false_alarm_rate: the largest share of photos of the two classes below the threshold, 0-1.
+        confidences: the probability of the predicted label, of photos of the classes, (photos,).
+        max_false_alarm_rate: the largest share of photos of the classes below the threshold, 0-1.
 
     Returns:
-        The threshold, 0.5-1, or None: too few photos to show such a rate.
+        The threshold, or None: too few photos to show such a rate.
     """
-    confidences = np.sort(np.maximum(probabilities, 1 - probabilities))
+    confidences = np.sort(confidences)
     photos = len(confidences)
     allowed = [alarms for alarms in range(photos) if wilson_interval(alarms, photos)[1] <= max_false_alarm_rate]
     return float(confidences[allowed[-1]]) if allowed else None

@@ -134,7 +134,7 @@ def _threshold(file: Path, validation: cache.Photos, max_false_alarm_rate: float
     if not max_false_alarm_rate:
         return None
     classifier = Classifier(file)
-    answers = np.array([classifier.probability(image.tobytes()) for image in validation.images])
+    answers = np.array([max(classifier.probabilities(image.tobytes())) for image in validation.images])
     threshold = calibrate.confidence_threshold(answers, max_false_alarm_rate)
     if threshold is None:
         print(

@@ -1,7 +1,7 @@
 """A photo's URL or bytes -> the prediction; an HTTP request -> the HTTP response. Knows no event."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -193,6 +193,13 @@ def result(prediction: Prediction) -> dict[str, Any]:
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
+        **_all(prediction.probabilities),
         **({} if prediction.uncertain is None else {"uncertain": prediction.uncertain}),
         "model_version": prediction.model_version,
     }
+
+
+def _all(probabilities: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
+    if probabilities is None:
+        return {}
+    return {"probabilities": {label: round(probability, 6) for label, probability in probabilities.items()}}

@@ -1,7 +1,8 @@
-"""A .tflite file in; for every photo a label and the probability of the positive class out."""
+"""A .tflite file in; for every photo a label and its probability out."""
 
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +13,13 @@ class Prediction(NamedTuple):
     """The answer for one photo.
 
     Attributes:
-        label: the more probable of the two. Given a horse, the model still answers one of them.
-        probability: of the positive class ("dog" for the shipped model), 0-1, whatever the label.
+        label: the most probable one. Given a horse, a model of cats and dogs still answers one of them.
+        probability: of the positive class, 0-1, whatever the label ("dog" for the shipped model). With more than two
+            labels, of `label`.
         uncertain: whether the confidence is below the file's threshold; None if the file has none.
         model_version: which model file said so.
         decode_ms, inference_ms: time spent, in milliseconds.
+        probabilities: of every label, in the file's order; None for two labels.
     """
 
     label: str
@@ -25,6 +28,7 @@ class Prediction(NamedTuple):
     model_version: str
     decode_ms: float
     inference_ms: float
+    probabilities: Mapping[str, float] | None = None
 
 
 class Classifier:
@@ -43,10 +47,13 @@ class Classifier:
     def __init__(self, model_path: Path, num_threads: int = 1, max_pixels: int = limits.MAX_IMAGE_PIXELS) -> None:
         self.description = model_file.read(model_path)
         self._interpreter = interpreter.load(model_path, num_threads)
-        if self._interpreter.num_outputs != 1:
+        labels, positive_class = self.description.labels, self.description.positive_class
+        self._positive = None if positive_class is None else labels.index(positive_class)
+        expected = len(labels) if self._positive is None else 1
+        if self._interpreter.num_outputs != expected:
             raise ValueError(
-                f"{model_path}: returns {self._interpreter.num_outputs} numbers, not one probability; make the file "
-                "with `python -m convert`"
+                f"{model_path}: returns {self._interpreter.num_outputs} numbers for {len(labels)} labels, not "
+                f"{expected}; make the file with `python -m convert`"
             )
         # An interpreter has one set of tensors.
         self._lock = threading.Lock()
@@ -71,19 +78,34 @@ class Classifier:
         started = time.perf_counter()
         pixels = preprocess.decode(image, *self.input_size, max_pixels=self._max_pixels)
         decoded = time.perf_counter()
-        probability = self.probability(pixels.tobytes())
+        probabilities = self.probabilities(pixels.tobytes())
         done = time.perf_counter()
-        description, below = self.description, self.description.confidence_threshold
+        labels, below = self.description.labels, self.description.confidence_threshold
+        positive = self._positive
+        # At 1/2 the answer is the positive class.
+        best = max(range(len(labels)), key=lambda place: (probabilities[place], place == positive))
         return Prediction(
-            label=description.positive_class if probability >= 0.5 else description.negative_class,
-            probability=probability,
-            uncertain=None if below is None else max(probability, 1 - probability) < below,
-            model_version=description.version,
+            label=labels[best],
+            probability=probabilities[best if positive is None else positive],
+            uncertain=None if below is None else probabilities[best] < below,
+            model_version=self.description.version,
             decode_ms=(decoded - started) * 1e3,
             inference_ms=(done - decoded) * 1e3,
+            probabilities=dict(zip(labels, probabilities, strict=True)) if positive is None else None,
         )
 
-    def probability(self, pixels: bytes) -> float:
-        """P(positive class) of decoded pixels: RGB 0-255, one byte a channel, row by row, in `input_size`."""
+    def probabilities(self, pixels: bytes) -> tuple[float, ...]:
+        """P(label) for each of the file's labels, in their order.
+
+        Args:
+            pixels: decoded: RGB 0-255, one byte a channel, row by row, in `input_size`.
+        """
         with self._lock:
-            return self._interpreter.run(pixels)[0]
+            found = self._interpreter.run(pixels)
+        match self._positive:
+            case None:
+                return found
+            case 0:
+                return found[0], 1 - found[0]
+            case _:
+                return 1 - found[0], found[0]

@@ -20,21 +20,17 @@ class Description(NamedTuple):
     """What a model file says of itself.
 
     Attributes:
-        labels: the two labels; the network's output is the probability of `positive_class`.
-        positive_class: one of the labels.
+        labels: two or more.
+        positive_class: of two labels, the one whose probability the network returns. None if there are more: the
+            network then returns the probability of each, in their order.
         version: the first 12 hex digits of the SHA-256 of the model without this description.
         details: anything else: how it was trained and converted.
     """
 
     labels: tuple[str, ...]
-    positive_class: str
+    positive_class: str | None
     version: str
     details: Mapping[str, Any] = MappingProxyType({})
-
-    @property
-    def negative_class(self) -> str:
-        """The other label."""
-        return next(label for label in self.labels if label != self.positive_class)
 
     @property
     def confidence_threshold(self) -> float | None:
@@ -42,15 +38,15 @@ class Description(NamedTuple):
         return self.details.get("confidence_threshold")
 
 
-def pack(model: bytes, labels: tuple[str, ...], positive_class: str, details: dict[str, Any]) -> bytes:
-    """The model with its description appended."""
+def pack(model: bytes, labels: tuple[str, ...], positive_class: str | None, details: dict[str, Any]) -> bytes:
+    """The model with its description appended; the arguments are those of `Description`."""
     import hashlib  # here, because serving only reads
     import io
     import zipfile
 
     described = {
         "labels": labels,
-        "positive_class": positive_class,
+        **({} if positive_class is None else {"positive_class": positive_class}),
         "version": hashlib.sha256(model).hexdigest()[:12],
         **details,
     }
@@ -73,15 +69,24 @@ def read(path: Path) -> Description:
         details = json.loads(_member(path, _METADATA))
         description = Description(
             labels=tuple(details.pop("labels")),
-            positive_class=details.pop("positive_class"),
+            positive_class=details.pop("positive_class", None),
             version=details.pop("version"),
             details=details,
         )
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: has no description inside; make it with `python -m convert`") from error
-    if len(description.labels) != 2 or description.positive_class not in description.labels:
-        raise ValueError(f"{path}: needs two labels, the positive class among them")
+    _check_labels(path, description)
     return description
+
+
+def _check_labels(path: Path, description: Description) -> None:
+    labels, positive_class = description.labels, description.positive_class
+    if len(set(labels)) != len(labels) or len(labels) < 2:
+        raise ValueError(f"{path}: needs two or more different labels")
+    if len(labels) == 2 and positive_class not in labels:
+        raise ValueError(f"{path}: needs a positive class, one of its two labels")
+    if len(labels) > 2 and positive_class is not None:
+        raise ValueError(f"{path}: has a positive class and more than two labels")
 
 
 def _member(path: Path, name: str) -> bytes:

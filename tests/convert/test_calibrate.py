@@ -32,10 +32,11 @@ def test_folded_into_the_weights_it_divides_the_logits() -> None:
 
 def test_the_interval_of_the_false_alarm_rate_stays_below_the_limit() -> None:
     probabilities = np.random.default_rng(1).beta(0.2, 0.2, 10_000)
-    threshold = calibrate.confidence_threshold(probabilities, 0.02)
+    confidences = np.maximum(probabilities, 1 - probabilities)
+    threshold = calibrate.confidence_threshold(confidences, 0.02)
     assert threshold is not None
     assert 0.5 < threshold < 1
-    alarms = int((np.maximum(probabilities, 1 - probabilities) < threshold).sum())
+    alarms = int((confidences < threshold).sum())
     assert wilson_interval(alarms, 10_000)[1] <= 0.02 < wilson_interval(alarms + 1, 10_000)[1]
 
 

@@ -13,8 +13,14 @@ def test_what_is_packed_is_read_back(tmp_path: Path) -> None:
     file.write_bytes(model_file.pack(b"a model", ("yes", "no"), "yes", {"quantization": "int8"}))
     description = model_file.read(file)
     assert description.labels == ("yes", "no")
-    assert (description.positive_class, description.negative_class) == ("yes", "no")
+    assert description.positive_class == "yes"
     assert description.details == {"quantization": "int8"}
+
+
+def test_more_than_two_labels_need_no_positive_class(tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack(b"a model", ("a", "b", "c"), None, {}))
+    assert model_file.read(file)[:2] == (("a", "b", "c"), None)
 
 
 def test_the_confidence_threshold_is_in_the_file(tmp_path: Path) -> None:
@@ -50,6 +56,9 @@ def test_any_zip_tool_lists_the_labels(model_path: Path) -> None:
         b"no zip behind it",
         model_file.pack(b"m", ("only",), "only", {}),
         model_file.pack(b"m", ("a", "b"), "c", {}),
+        model_file.pack(b"m", ("a", "b"), None, {}),
+        model_file.pack(b"m", ("a", "b", "a"), None, {}),
+        model_file.pack(b"m", ("a", "b", "c"), "a", {}),
         model_file.pack(b"m", ("a", "b"), "b", {})[:-30],
     ],
 )

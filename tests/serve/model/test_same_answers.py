@@ -45,7 +45,7 @@ def plain(model_path: Path) -> Plain:
         for scale in (preprocess.MARGIN, 1):
             height, width = (round(side * scale) for side in classifier.input_size)
             image = image.resize((width, height), Image.Resampling.BILINEAR)
-        return round(classifier.probability(image.tobytes()), 6)
+        return round(classifier.probabilities(image.tobytes())[-1], 6)
 
     return probability
 
