@@ -79,7 +79,7 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 
 test-fast: .venv/dev/installed  ## run tests/serve and the units of local: no browser, container or training
-	.venv/dev/bin/python -m pytest -q $(PARALLEL) -m "not (browser or container or training)" $(FAST)
+	.venv/dev/bin/python -m pytest -q $(PARALLEL) --hypothesis-profile=fast -m "not (browser or container or training)" $(FAST)
 
 coverage: .venv/dev/installed  ## measure the branch coverage of serve/, in process
 	.venv/dev/bin/coverage run -m pytest -q tests/serve tests/local tests/fuzz tests/test_lambda_function.py
