@@ -43,7 +43,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
     asked["data"] = source.identity()
     resumes = _resumes(args, source, output, folder, asked)
-    state, model = progress.load(folder) if resumes else _new(args)
+    state, model = progress.load(folder) if resumes else _new(args, source)
     photos = cache.load(source, args.img_size, args.cache_dir)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,8 +81,9 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
     return False
 
 
-def _new(args: argparse.Namespace) -> tuple[Progress, keras.Model]:
-    return Progress(environment=metadata.environment()), models.build(args.model, args.img_size, args.weights)
+def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
+    model = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+    return Progress(environment=metadata.environment()), model
 
 
 def _warn_of_imbalance(source: data.Source, photos: cache.Photos) -> None:
