@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from evaluate import criteria, metrics
+from serve.model.formats.unsupported import SUPPORTED
 from train.data import DATASET, FOLDER
 
 _ASIRRA: Final = (
@@ -26,8 +27,9 @@ def card(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     Raises:
         KeyError: a figure is missing: train, convert or check first.
     """
-    parts = (_head(known, evaluation), _criteria(known, evaluation), _points(known, evaluation), _recipe(known))
-    return "\n".join([*parts, _plots(), _corruptions(evaluation), _limits(known, evaluation)])
+    short = (_head(known, evaluation), _limits(known, evaluation))
+    details = (_criteria(known, evaluation), _corruptions(evaluation), _points(known, evaluation), _plots())
+    return "\n".join([*short, *details, _recipe(known)])
 
 
 def accuracy(metrics: dict[str, Any]) -> str:
@@ -46,21 +48,33 @@ def _interval(metrics: dict[str, Any]) -> str:
 
 
 def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    """What the model is, and how good: all that most readers need."""
     model, shipped = known["models"]["mobilenetv2"], known["conversions"]["int8"]
     labels, size, mirror = " or ".join(known["data"]["labels"]), model["input_size"], _mirror(shipped)
     return f"""# Model card: {labels}
 
-`python -m evaluate report` writes this file from `metadata.json` and `evaluation.json`. No figure is typed.
-
 | | |
 |---|---|
-| file | `{shipped["file"]}`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
+{_figures(evaluation)}
+| intended use | classify photos of {labels}, one per photo, as people take them |
+| out of scope | all other photos: given anything else, the model still answers {labels} |
+| photos | {SUPPORTED}, turned upright, in sRGB |
 | network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
 | input | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), resized to a square by `serve.model.preprocess` |{mirror}
 | output | P({known["data"]["positive_class"]}), float32, 0-1 |
-| intended use | classify photos of {labels}, one per photo, as people take them |
-| out of scope | all other photos: given anything else, the model still answers {labels} |
+| file | `{shipped["file"]}`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
+
+`python -m evaluate report` writes this page from `metadata.json` and `evaluation.json`. No figure is typed.
 """
+
+
+def _figures(evaluation: dict[str, Any]) -> str:
+    """The rows of the head that say how good the model is, with 95% intervals."""
+    titles = {"test": "test split", "external": "external test set, photos from another source"}
+    found = {title: evaluation[part]["metrics"] for part, title in titles.items() if part in evaluation}
+    return "\n".join(
+        f"| accuracy, {title} | {accuracy(one)}, {one['photos']:,} photos |" for title, one in found.items()
+    )
 
 
 def _mirror(shipped: dict[str, Any]) -> str:
@@ -84,7 +98,9 @@ def _criteria(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     figures = criteria.measured(evaluation, known)
-    return "\n".join([*lines, *(_criterion(name, figures[name], evaluation, known) for name in figures), ""])
+    rows = (_criterion(name, figures[name], evaluation, known) for name in figures)
+    missed = ", ".join(evaluation["uncertainty"]["missed"]) or "none"
+    return "\n".join([*lines, *rows, "", f"Out-of-distribution images that are not `uncertain`: {missed}.", ""])
 
 
 def _criterion(name: str, figure: float, evaluation: dict[str, Any], known: dict[str, Any]) -> str:
@@ -233,16 +249,18 @@ def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
 {_uncertain(evaluation["uncertainty"])}
 - It expects one class per photo. With both in the photo, either answer may come.
 - It resizes photos to a square. A small object in a wide photo keeps few pixels.
+- Of an animation or a burst it sees one picture. HEIC photos have 8 or 10 bits, and are turned by the rotation that the
+  container names, not by EXIF.
 - Worst corruption: {worst} ({_percent(measured["accuracy"])}).
 - Test and training photos have the same source. The external test set says more about your photos.
 """
 
 
 def _uncertain(found: dict[str, Any]) -> str:
-    alarms, recall, missed = found["false_alarms"], found["recall"], ", ".join(found["missed"]) or "none"
+    alarms, recall = found["false_alarms"], found["recall"]
     rule = "Answers are `uncertain`" if found["in_answers"] else "The file has no confidence threshold. It would say so"
     return (
         f"- {rule} below a confidence of {found['threshold']:.3f}: on {_percent(alarms['share'])} of the test photos "
         f"(false alarms), and on\n  {_percent(recall['share'])} of {recall['photos']} out-of-distribution images "
-        f"(recall). Missed: {missed}."
+        "(recall)."
     )
