@@ -85,11 +85,12 @@ coverage: .venv/dev/installed  ## measure the branch coverage of serve/, in proc
 	.venv/dev/bin/coverage run -m pytest -q tests/serve tests/local tests/fuzz tests/test_lambda_function.py
 	.venv/dev/bin/coverage report
 
-check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, workflows and security
+check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, links, workflows and security
 	.venv/dev/bin/ruff format --check .
 	.venv/dev/bin/ruff check .
 	.venv/dev/bin/mypy
 	.venv/dev/bin/lint-imports
+	.venv/dev/bin/python -m pytest -q tests/test_documents.py
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
 	.venv/lint/bin/actionlint -shellcheck .venv/lint/bin/shellcheck
 	.venv/lint/bin/zizmor --offline --quiet --persona pedantic .github
