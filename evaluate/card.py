@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from evaluate import criteria, metrics
+from evaluate import criteria, metrics, style
 from serve.model.formats.unsupported import SUPPORTED
 from train.data import DATASET, FOLDER
 
@@ -221,7 +221,7 @@ def _steps(known: dict[str, Any]) -> str:
 
 
 def _plots() -> str:
-    return "\n".join(["## Plots", "", *(f"![{title}](plots/{name}.png)" for name, title in _PLOTS.items()), ""])
+    return "\n".join(["## Plots", "", *(style.image(f"plots/{name}.png", title) for name, title in _PLOTS.items()), ""])
 
 
 def _corruptions(evaluation: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)", re.DOTALL)
 # Addresses may hold one pair of parentheses, as Wikimedia's do. A title may follow.
 _INLINE = re.compile(r"\]\(\s*<?((?:[^\s()<>]|\([^\s()]*\))*)>?(?:\s+\"[^\"]*\")?\s*\)")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
+_HTML = re.compile(r"<(?:a|img)[^>]* (?:href|src)=\"([^\"]+)\"")
 _AUTOMATIC = re.compile(r"<(https?://[^>\s]+)>")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 _ANCHOR = re.compile(r"<a (?:id|name)=\"([^\"]+)\"")
@@ -30,7 +31,7 @@ def text(page: Path) -> str:
 def links(page: Path) -> list[str]:
     """All targets of links and pictures, in no particular order."""
     prose = _CODE.sub("code", text(page))
-    return [link for pattern in (_INLINE, _REFERENCE, _AUTOMATIC) for link in pattern.findall(prose)]
+    return [link for pattern in (_INLINE, _REFERENCE, _HTML, _AUTOMATIC) for link in pattern.findall(prose)]
 
 
 @cache
