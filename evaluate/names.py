@@ -12,6 +12,11 @@ PHASES: Final = {
 }
 
 
+def full(model: str) -> str:
+    """The name of a network with its width."""
+    return {"mobilenetv2": "MobileNetV2 1.0"}.get(model, network(model))
+
+
 def network(model: str, phase: str | None = None) -> str:
     """The name of a network, such as "MobileNetV2, distilled" at the end of a phase of its training."""
     name = NETWORKS.get(model, model)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from evaluate import card, check, marks, names, plots, style
+from evaluate import card, check, marks, names, plots, recipe, style
 from train import data, metadata
 
 BEGIN: Final = "<!-- results: written by `python -m evaluate report` -->"
@@ -20,7 +20,7 @@ def tables(known: dict[str, Any]) -> str:
         KeyError: `known` lacks a figure: train or convert first.
     """
     test = known["data"]["photos"]["test"]
-    title = f"On the {test:,} photos of the test split of {known['data']['name']} {known['data']['version']}:"
+    title = f"On the {test:,} photos of the test split of {recipe.data_set(known['data'])}:"
     lines = [title, "", *_networks(known), "", *_conversions(known)]
     if any(conversion["mirrored"] for conversion in known["conversions"].values()):
         lines += ["", "With test-time augmentation, in the file and in Keras: the photo and its mirror image."]
@@ -65,18 +65,10 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
 
 def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
     """The plots of the card, into `models_dir`/plots."""
-    test, labels = evaluation["test"], known["data"]["labels"]
     histories = {
         name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in sorted(known["models"])
     }
-    figures = {
-        "roc": plots.roc(test, labels[1]),
-        "reliability": plots.reliability(test, labels[1]),
-        "confusion": plots.confusion(test, labels),
-        "curves": plots.curves(histories),
-        "mistakes": plots.mistakes(test, source, labels[1]),
-    }
-    for name, figure in figures.items():
+    for name, figure in plots.draw(evaluation, known["data"]["labels"], histories, source).items():
         style.save(figure, models_dir / "plots" / f"{name}.png")
 
 

@@ -54,12 +54,13 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
 
 
 def environment() -> dict[str, str]:
-    """Versions of the packages that shape a result, and the commit."""
+    """Versions of the packages that shape a result, the commit, and the cores that the times depend on."""
     packages = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "git_commit": git_commit(),
+        "cores": str(os.cpu_count()),
     }
 
 
