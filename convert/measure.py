@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from serve.model.classifier import Classifier, Prediction
+from serve.model.classifier import Classifier
 
 
 def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     """Classify every photo, from its file bytes, with one thread.
 
     Returns:
-        `runtime`, `probabilities`, and the medians `decode_ms` and `inference_ms`. The probabilities are those of the
-        positive class, (photos,); of more than two labels, those of each, (photos, labels).
+        `runtime`, `probabilities` (photos,), and the medians `decode_ms` and `inference_ms`.
 
     Raises:
         serve.errors.ProblemError: a photo cannot be decoded.
@@ -29,16 +28,10 @@ def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     predictions = [classifier.classify(image) for image in images]
     return {
         "runtime": classifier.runtime,
-        "probabilities": [_numbers(prediction) for prediction in predictions],
+        "probabilities": [prediction.probability for prediction in predictions],
         "decode_ms": statistics.median(prediction.decode_ms for prediction in predictions),
         "inference_ms": statistics.median(prediction.inference_ms for prediction in predictions),
     }
-
-
-def _numbers(prediction: Prediction) -> float | list[float]:
-    if prediction.probabilities is None:
-        return prediction.probability
-    return list(prediction.probabilities.values())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Each stands at or just below what `serve.model.limits` allows, or is of a kind that once passed and is now refused.
 """
 
+import io
 import random
 import struct
 import zlib
@@ -11,6 +12,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from benchmarks.robustness import corpus, derived
 from benchmarks.robustness.corpus import encoded
 from benchmarks.robustness.lossless import lossless_webp
 
@@ -113,21 +115,21 @@ def _pngs() -> dict[str, Make]:
         return _png((1, 1), 8, 2, iter([pixel]), before=before, after=after)
 
     kinds: dict[str, Make] = {
-        "RGB, Paeth": lambda: _png((7200, 6250), 8, 2, _rows((7200, 6250), 3)),
-        "RGB, Paeth, 6% random": lambda: _png((6200, 6000), 8, 2, _rows((6200, 6000), 3, 0.07)),
-        "RGBA, Paeth": lambda: _png((6000, 4000), 8, 6, _rows((6000, 4000), 4)),
-        "16-bit RGBA, Paeth": lambda: _png((3900, 3600), 16, 6, _rows((3900, 3600), 8)),
+        "RGB, Paeth": lambda: _png((6000, 6000), 8, 2, _rows((6000, 6000), 3)),
+        "RGB, Paeth, 6% random": lambda: _png((5700, 5600), 8, 2, _rows((5700, 5600), 3, 0.07)),
+        "RGBA, Paeth": lambda: _png((5000, 4100), 8, 6, _rows((5000, 4100), 4)),
+        "16-bit RGBA, Paeth": lambda: _png((3600, 3200), 16, 6, _rows((3600, 3200), 8)),
         "16-bit RGB, key color": lambda: _png(
-            (3800, 3500), 16, 2, _rows((3800, 3500), 6), before=_chunk(b"tRNS", bytes([0, 9] * 3))
+            (3700, 3200), 16, 2, _rows((3700, 3200), 6), before=_chunk(b"tRNS", bytes([0, 9] * 3))
         ),
         "16-bit gray, key color": lambda: _png(
-            (5800, 4000), 16, 0, _rows((5800, 4000), 2), before=_chunk(b"tRNS", bytes([0, 9]))
+            (5600, 3800), 16, 0, _rows((5600, 3800), 2), before=_chunk(b"tRNS", bytes([0, 9]))
         ),
-        "interlaced RGB": lambda: _png((4700, 4800), 8, 2, iter([b"\4" * 70_000_000]), interlaced=1),
+        "interlaced RGB": lambda: _png((4300, 4200), 8, 2, iter([b"\4" * 56_000_000]), interlaced=1),
         "interlaced bits": lambda: _png(_LARGEST, 1, 0, iter([b"\4" * 7_000_000]), interlaced=1),
         "50 MP of bits": lambda: _png(_LARGEST, 1, 0, _rows((1000, 6250), 1)),
-        "65,535 x 700": lambda: _png((65_535, 690), 8, 0, _rows((65_535, 690), 1)),
-        "700 x 65,535": lambda: _png((690, 65_535), 8, 2, _rows((690, 65_535), 3)),
+        "65,535 x 690": lambda: _png((65_535, 690), 8, 0, _rows((65_535, 690), 1)),
+        "550 x 65,535": lambda: _png((550, 65_535), 8, 2, _rows((550, 65_535), 3)),
         "pixels beyond the rows": lambda: _png((1, 1), 8, 2, iter([pixel, *[bytes(1_000_000)] * 5000])),
         "700,000 pixel chunks": lambda: tiny(_chunk(b"IDAT", b"") * 700_000, "before"),
         "700,000 chunks": lambda: tiny(_chunk(b"prVt", b"") * 700_000, "before"),
@@ -196,15 +198,27 @@ def _webps() -> dict[str, Make]:
 
 
 def _avifs() -> dict[str, Make]:
-    size = (4400, 3540)
+    def avif(mode: str, size: tuple[int, int], strength: float = 0.3, **options: Any) -> bytes:
+        return encoded(noise(mode, size, strength), "AVIF", **{"quality": 40, "speed": 9, **options})
+
+    def tile() -> bytes:
+        return avif("RGB", (640, 640), quality=60)
+
+    grain = {"advanced": {"film-grain-test": "2"}, "speed": 8}
     return {
-        "15 MP of noise": lambda: encoded(noise("RGB", size, 0.3), "AVIF", quality=40, speed=9),
-        "15 MP of noise, 4:4:4": lambda: encoded(
-            noise("RGB", size, 0.3), "AVIF", quality=60, speed=9, subsampling="4:4:4"
-        ),
-        "15 MP of noise and alpha": lambda: encoded(noise("RGBA", size, 0.2), "AVIF", quality=40, speed=9),
-        "5 MP, all tools": lambda: encoded(noise("RGB", (2600, 2000), 0.2), "AVIF", quality=70, speed=5),
-    }  # fmt: skip
+        "22 MP of noise": lambda: avif("RGB", (5500, 3990)),
+        "15 MP of noise, 4:4:4": lambda: avif("RGB", (4400, 3500), quality=60, subsampling="4:4:4"),
+        "15 MP of noise and alpha": lambda: avif("RGBA", (4400, 3500), 0.2),
+        "12 MP of noise and alpha, 4:4:4": lambda: avif("RGBA", (4000, 2900), 0.2, subsampling="4:4:4"),
+        "22 MP, film grain": lambda: avif("RGB", (5500, 3990), 0.1, **grain),
+        "15 MP, film grain, 4:4:4": lambda: avif("RGB", (4400, 3500), 0.1, subsampling="4:4:4", **grain),
+        "12 MP and alpha, film grain, 4:4:4": lambda: avif("RGBA", (4000, 2900), 0.1, subsampling="4:4:4", **grain),
+        "5 MP, all tools": lambda: avif("RGB", (2600, 2000), 0.2, quality=70, speed=5),
+        "grid of 15 MP of noise": lambda: derived.derived(tile(), b"grid", 6, (3840, 3840)),
+        "grid beyond its canvas": lambda: derived.derived(tile(), b"grid", 10, (1000, 1000)),
+        "64 x 64, which is 12 MP": lambda: derived.lying(avif("RGB", (4000, 3000), 0.01), (64, 64)),
+        "3,000 frames": lambda: derived.repeated(avif("RGB", (1000, 1000), 0.0), 3000),
+    }
 
 
 def _heics() -> dict[str, Make]:
@@ -214,12 +228,31 @@ def _heics() -> dict[str, Make]:
         pillow_heif.register_heif_opener()
         return encoded(noise(mode, size, strength), "HEIF", **options)
 
+    def deep(mode: str, size: tuple[int, int]) -> bytes:
+        import pillow_heif
+
+        row = b"".join((x * 65_535 // size[0]).to_bytes(2, "little") * len(mode[:-3]) for x in range(size[0]))
+        file = io.BytesIO()
+        pillow_heif.from_bytes(mode=mode, size=size, data=row * size[1]).save(file, quality=50, chroma=444)
+        return file.getvalue()
+
+    def grid(count: int, size: tuple[int, int], **options: Any) -> bytes:
+        return derived.derived(heic((512, 512), **options), b"grid", count, size)
+
     return {
-        "22 MP": lambda: heic((5500, 4000), quality=30, strength=0.05),
-        "12 MP of noise": lambda: heic((4032, 3024), quality=45),
-        "8 MP of noise, 4:4:4": lambda: heic((3264, 2448), quality=50, chroma=444),
-        "12 MP and alpha": lambda: heic((4032, 3024), "RGBA", quality=20),
-        "48 MP": lambda: heic((8064, 6048), quality=10, strength=0.02),
+        "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=45, chroma=444),
+        "6 MP of noise and alpha": lambda: heic((3000, 2000), "RGBA", quality=30),
+        "14 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (4600, 3000)),
+        "11 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (3800, 2900)),
+        "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=45),
+        "grid of 24 MP of noise": lambda: grid(10, (5000, 4900), quality=30),
+        "grid of 39 MP": lambda: grid(13, (6300, 6300), strength=0.02, quality=20),
+        "grid of 22 MP, 4:4:4": lambda: grid(10, (4700, 4700), strength=0.05, quality=20, chroma=444),
+        "grid beyond its canvas": lambda: grid(70, (512, 512), strength=0.0),
+        "4,900 overlays": lambda: derived.derived(heic((512, 512), strength=0.0), b"iovl", 70, (512, 512)),
+        "64 x 64, which is 1 MP": lambda: derived.lying(heic((1000, 1000), strength=0.0), (64, 64)),
+        "1,000 pictures in one": lambda: derived.repeated(heic((512, 512), strength=0.0), 1000),
+        "48 MP": lambda: grid(16, (8064, 6048), strength=0.02, quality=10),
     }
 
 
@@ -250,8 +283,6 @@ def _profiles() -> dict[str, Make]:
 
 def small() -> dict[str, list[bytes]]:
     """Small files by format, for a search to begin with: mutations reach what makers do not think of."""
-    from benchmarks.robustness import corpus
-
     found: dict[str, list[bytes]] = {}
     for name, data in corpus.image_files((64, 48)).items():
         found.setdefault(_format_of(name), []).append(data)

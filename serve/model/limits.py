@@ -18,7 +18,7 @@ MAX_SIDE: Final = 65_535
 _BYTES_ALLOWED: Final = 6.25
 _BYTES_OPAQUE: Final = 6
 _BYTES_TRANSPARENT: Final = 12  # as stored, as RGBA, and with the alpha multiplied in
-_BYTES_BY_FORMAT: Final = {"WEBP": 18.5, "AVIF": 20, "HEIF": 14}
+_BYTES_WEBP: Final = 18.5
 _JPEG_COEFFICIENT_BYTES: Final = 2
 
 
@@ -31,12 +31,12 @@ class _Speed(NamedTuple):
 
 _SPEEDS: Final = {
     "JPEG": _Speed(0.7, 40),
-    "PNG": _Speed(7.2, 20),
+    "PNG": _Speed(9, 20),
     "GIF": _Speed(6, 20),
     "BMP": _Speed(4, 1),
     "WEBP": _Speed(20, 35),
-    "AVIF": _Speed(15, 65),
-    "HEIF": _Speed(25, 90),
+    "AVIF": _Speed(5, 65),
+    "HEIF": _Speed(11, 130),
 }
 _NANOSECONDS_ALPHA: Final = 12  # a pixel: multiplied in before the resize
 _NANOSECONDS_KEY: Final = 16  # a pixel more: alpha made from a color or a palette
@@ -60,7 +60,7 @@ def refuse_costly(image: Image.Image, parts: Parts, header_size: tuple[int, int]
     width, height = header_size
     pixels = width * height
     max_pixels = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
-    most = min(max_pixels, int(max_pixels * _BYTES_ALLOWED / _bytes_per_pixel(image, pixels)))
+    most = min(max_pixels, int(max_pixels * _BYTES_ALLOWED / _bytes_per_pixel(image, parts, pixels)))
     if pixels > most or max(header_size) > MAX_SIDE:
         raise ImageTooLargeError(
             f"The image has {width} x {height} pixels; the limit for its kind is {most:,} pixels, and {MAX_SIDE:,} on "
@@ -82,12 +82,14 @@ def is_transparent(image: Image.Image) -> bool:
     return "transparency" in image.info or image.mode in ("LA", "RGBA")
 
 
-def _bytes_per_pixel(image: Image.Image, pixels: int) -> float:
+def _bytes_per_pixel(image: Image.Image, parts: Parts, pixels: int) -> float:
     """What decoding takes at its peak, in bytes for each of `pixels`, those of the header."""
+    if parts.memory:
+        return parts.memory / pixels
     if image.format == "JPEG":
         decoded = 4 * image.width * image.height / pixels
         # Progressive, or in several scans, which the header does not tell.
         return _JPEG_COEFFICIENT_BYTES * len(image.getbands()) + decoded
-    if image.format in _BYTES_BY_FORMAT:
-        return _BYTES_BY_FORMAT[image.format]
+    if image.format == "WEBP":
+        return _BYTES_WEBP
     return _BYTES_TRANSPARENT if is_transparent(image) else _BYTES_OPAQUE

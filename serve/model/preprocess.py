@@ -103,14 +103,13 @@ def _to_rgb(
     size = (height, width) if upright in _SWAPS_AXES else (width, height)
     larger = (round(size[0] * MARGIN), round(size[1] * MARGIN))
     image = _resizable(decoders.load(image, parts, image_format), parts)
-    profile = parts.profile or image.info.get("icc_profile", b"")
     image = image.resize(larger, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
     if not with_margin:
         image = image.resize(size, Image.Resampling.BILINEAR)
-    if profile:
+    if parts.profile:
         from serve.model import color
 
-        image = color.to_srgb(image, profile)
+        image = color.to_srgb(image, parts.profile)
     return _over_white(image if upright is None else image.transpose(upright))
 
 

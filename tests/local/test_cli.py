@@ -15,8 +15,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from serve import VERSION
-
 ROOT = Path(__file__).parents[2]
 CAT = str(ROOT / "examples" / "cat.jpg")
 
@@ -226,7 +224,8 @@ def test_csv_has_a_heading(folder: Path) -> None:
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    assert run("--version").stdout.decode().strip() == f"classify {VERSION}"
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert run("--version").stdout.decode().strip() == f"classify {known}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -34,13 +34,35 @@ class Parts(NamedTuple):
         file: for the decoder.
         exif: from the TIFF header on; empty if there is none.
         profile: the ICC profile; empty if there is none.
-        work: what decoding takes: a JPEG's pixels in all of its scans, a PNG's inflated bytes. 0: the header's pixels.
+        work: what decoding takes: a JPEG's pixels in all of its scans, the bytes of a PNG's, HEIC's or AVIF's pixels.
+            0: the header's pixels.
+        memory: what decoding takes at its peak, in bytes; 0: by the header's pixels.
     """
 
     file: bytes
     exif: bytes = b""
     profile: bytes = b""
     work: int = 0
+    memory: int = 0
+
+
+class Coded(NamedTuple):
+    """What a video codec makes of a coded picture.
+
+    Attributes:
+        width, height: in pixels.
+        samples: bytes a pixel.
+        pictures: how many of these there are.
+    """
+
+    width: int
+    height: int
+    samples: float
+    pictures: int
+
+    def work(self) -> float:
+        """Bytes of all pictures."""
+        return self.width * self.height * self.samples * self.pictures
 
 
 def sniff(data: bytes) -> str | None:
@@ -86,7 +108,9 @@ def parts(data: bytes, image_format: str) -> Parts:
         from serve.model.formats import bmp
 
         return bmp.parts(data)
-    return Parts(data)
+    from serve.model.formats import heif
+
+    return heif.parts(data, image_format)
 
 
 def broken(image_format: str) -> UndecodableImageError:

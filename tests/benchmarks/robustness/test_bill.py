@@ -67,14 +67,20 @@ def test_small_pieces_by_the_million_cost_nothing(classifier: Classifier, name: 
     assert found.log_bytes == 0
 
 
-@pytest.mark.parametrize("name", ["JPEG: 200 scans", "JPEG: arithmetic coding", "BMP: 50 MP of run lengths"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "JPEG: 200 scans", "JPEG: arithmetic coding", "BMP: 50 MP of run lengths", "AVIF: 3,000 frames",
+        "HEIC: 1,000 pictures in one", "HEIC: grid beyond its canvas", "HEIC: 4,900 overlays",
+    ],
+)  # fmt: skip
 def test_kinds_that_took_seconds_are_refused(classifier: Classifier, name: str) -> None:
     assert bill.measure(classifier, bill.made(costly.files()[name])).status == 400
 
 
 def test_a_search_begins_with_files_of_all_formats_and_can_be_repeated(classifier: Classifier) -> None:
     assert set(costly.small()) == {"JPEG", "PNG", "GIF", "BMP", "WebP", "AVIF", "HEIC", "profile"}
-    first = bill.Search(classifier, seed=3)
+    first = bill.Search(classifier, 3, {})
     assert all(data for _, _, data in (first.step() for _ in range(3)))
     assert first.count == 3
 

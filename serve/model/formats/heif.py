@@ -1,0 +1,131 @@
+"""HEIC and AVIF (ISO/IEC 23008-12): the items that make the primary picture, in a file of their own.
+
+Decoders believe the codec, not the container: a file of 2 kB that says 64 x 64 can hold a picture of 16,384 x 16,384,
+or the same picture 65,536 times. So sizes are read from the coded pictures. Overlays, pictures that are derived from
+derived ones, and tracks are not supported: cameras and browsers need none of them.
+"""
+
+import struct
+from typing import Final, NamedTuple
+
+from serve.model.formats import MAX_PROFILE_BYTES, Coded, Parts, av1, boxes, hevc
+
+_CODED: Final = {"HEIF": b"hvc1", "AVIF": b"av01"}
+_NEEDED: Final = frozenset({b"hvcC", b"av1C", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"auxC"})
+_ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
+_PROFILES: Final = (b"prof", b"rICC")
+_LARGEST_BLOCK: Final = 64  # coded pictures are whole blocks, of which a part is cut off
+
+# What decoding takes at its peak, in bytes a pixel, and more for each coded byte a pixel: measured.
+_MEMORY: Final = {"HEIF": (4.5, 2.05), "AVIF": (8.2, 2.0)}
+
+
+class _Item(NamedTuple):
+    kind: bytes
+    data: bytes
+    properties: list[boxes.Property]
+
+    def property(self, kind: bytes) -> bytes:
+        """Its content; empty if the item lacks it."""
+        return next((bytes(one.content) for one in self.properties if one.kind == kind), b"")
+
+    def size(self) -> tuple[int, int]:
+        """Width and height, as the container says."""
+        width, height = struct.unpack_from(">II", self.property(b"ispe"), 4)
+        return width, height
+
+
+class _Items(dict[int, _Item]):
+    """The items that are needed, read when they are asked for."""
+
+    def __init__(self, meta: boxes.Meta, most_bytes: int) -> None:
+        super().__init__()
+        self._meta, self._bytes_left = meta, most_bytes
+
+    def __missing__(self, name: int) -> _Item:
+        needed = [one for one in self._meta.properties(name) if one.kind in _NEEDED or _is_nclx(one)]
+        item = _Item(self._meta.kinds[name], self._meta.data(name), needed)
+        self._bytes_left -= len(item.data) + sum(len(one.content) for one in needed)
+        if self._bytes_left < 0:  # pieces of the file that are used again and again
+            raise ValueError("the items have more bytes than the file")
+        self[name] = item
+        return item
+
+
+class _Cost(NamedTuple):
+    """What decoding a picture takes: the pixels of its canvas, coded bytes a pixel, and coded bytes in all."""
+
+    pixels: int
+    samples: float
+    work: float
+
+
+def parts(data: bytes, image_format: str) -> Parts:
+    """The primary picture and its alpha; the color profile apart.
+
+    Raises:
+        UndecodableImageError: it consists of too many parts.
+        EOFError, LookupError, ValueError, struct.error: it is broken, or of a variant that is not supported.
+    """
+    meta = boxes.Meta(data)
+    items = _Items(meta, 2 * len(data))
+    profile = next((bytes(one.content[4:]) for one in meta.properties(meta.primary) if _is_profile(one)), b"")
+    pictures = [meta.primary, *_alpha(meta)]
+    costs = [_cost(meta, items, name, image_format) for name in pictures]
+    file = _written(meta, items, pictures, image_format)
+    a_pixel, a_sample = _MEMORY[image_format]
+    memory = max(cost.pixels for cost in costs) * (a_pixel + a_sample * sum(cost.samples for cost in costs))
+    return Parts(file, profile=profile, work=round(sum(cost.work for cost in costs)), memory=round(memory))
+
+
+def _is_profile(one: boxes.Property) -> bool:
+    return one.kind == b"colr" and bytes(one.content[:4]) in _PROFILES and len(one.content) <= MAX_PROFILE_BYTES
+
+
+def _is_nclx(one: boxes.Property) -> bool:
+    return one.kind == b"colr" and bytes(one.content[:4]) == b"nclx"
+
+
+def _alpha(meta: boxes.Meta) -> list[int]:
+    """The auxiliary picture that is the primary one's alpha; there are others, of depth and of gain."""
+    found = meta.referring(b"auxl", meta.primary)
+    kinds = {name: [one.content[4:] for one in meta.properties(name) if one.kind == b"auxC"] for name in found}
+    return [name for name in found if any(bytes(kind).startswith(_ALPHA) for kind in kinds[name])][:1]
+
+
+def _cost(meta: boxes.Meta, items: _Items, name: int, image_format: str) -> _Cost:
+    item = items[name]
+    width, height = item.size()
+    if item.kind != b"grid":
+        coded = _coded(item, image_format)
+        return _Cost(width * height, coded.samples, coded.work())
+    tiles = meta.references(b"dimg", name)
+    rows, columns, *size = struct.unpack_from(">BBII" if item.data[1] & 1 else ">BBHH", item.data, 2)
+    if len(tiles) != (rows + 1) * (columns + 1) or size != [width, height]:
+        raise ValueError("the tiles do not make the grid")
+    by_name = {tile: _coded(items[tile], image_format) for tile in set(tiles)}
+    largest = max(coded.width * coded.height for coded in by_name.values())
+    samples, work = max(coded.samples for coded in by_name.values()), sum(by_name[tile].work() for tile in tiles)
+    return _Cost(width * height + largest, samples, work)
+
+
+def _coded(item: _Item, image_format: str) -> Coded:
+    """What the decoder makes of a coded item, which must be what the container says."""
+    if item.kind != _CODED[image_format]:
+        raise ValueError("a picture of another codec, or derived in another way than from tiles")
+    coded = av1.coded(item.data) if image_format == "AVIF" else hevc.coded(item.property(b"hvcC"), item.data)
+    width, height = item.size()
+    if coded.width >= width + _LARGEST_BLOCK or coded.height >= height + _LARGEST_BLOCK:
+        raise ValueError("the coded picture is larger than the container says")
+    return coded
+
+
+def _written(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: str) -> bytes:
+    """A file of these items."""
+    references = [(b"dimg", name, tiles) for name in pictures if (tiles := meta.references(b"dimg", name))]
+    references += [(b"auxl", name, [meta.primary]) for name in pictures[1:]]
+    if pictures[1:] and meta.references(b"prem", meta.primary):
+        references.append((b"prem", meta.primary, pictures[1:]))
+    brand = b"avif" if image_format == "AVIF" else b"heic"
+    stored = {name: (item.kind, item.properties, item.data) for name, item in items.items()}
+    return boxes.written(brand, meta.primary, stored, references)

@@ -1,0 +1,149 @@
+"""HEIC and AVIF: what is coded decides, not what the container says; only the primary picture is decoded."""
+
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pillow_heif
+import pytest
+from PIL import Image
+
+from benchmarks.robustness.derived import derived, lying, repeated
+from serve.errors import ProblemError, UndecodableImageError
+from serve.model.formats import MAX_PARTS, boxes, heif, parts
+from serve.model.preprocess import decode
+from tests.serve.model.pictures import difference, encoded, exif_of, is_same, scene
+
+pillow_heif.register_heif_opener()
+SIZE = (320, 240)
+FORMATS = ["HEIF", "AVIF"]
+KINDS = {"HEIF": b"hvc1", "AVIF": b"av01"}
+
+
+def transparent_scene() -> Image.Image:
+    image = scene(SIZE).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(SIZE))
+    return image
+
+
+def photo(image_format: str, size: tuple[int, int] = SIZE, **options: object) -> bytes:
+    return encoded(scene(size), image_format, **{"quality": 90, **options})
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize(
+    "options",
+    [{"exif": exif_of(6), "xmp": b"<x:xmpmeta/>"}, {"save_all": True, "append_images": [scene(SIZE)]}],
+    ids=["metadata", "further pictures"],
+)
+def test_nothing_but_the_picture_is_left(image_format: str, options: dict[str, Any]) -> None:
+    data = encoded(scene(SIZE), image_format, **options)
+    found = parts(data, image_format)
+    assert list(boxes.Meta(found.file).kinds.values()) == [KINDS[image_format]]
+    assert all(kind not in found.file for kind in (b"Exif", b"mime", b"moov"))
+    assert parts(found.file, image_format) == found
+    assert decode(found.file, 60, 80).tobytes() == decode(data, 60, 80).tobytes()
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_work_and_memory_are_those_of_the_coded_pictures(image_format: str) -> None:
+    opaque = parts(photo(image_format), image_format)
+    transparent = parts(encoded(transparent_scene(), image_format, quality=90), image_format)
+    assert opaque.work == 320 * 240 * {"HEIF": 1.5, "AVIF": 3}[image_format]
+    assert transparent.work > opaque.work
+    assert transparent.memory > opaque.memory > 320 * 240 * 6
+
+
+def test_the_color_profile_is_apart() -> None:
+    for image_format in FORMATS:
+        profile = bytes(range(200))
+        found = parts(photo(image_format, icc_profile=profile), image_format)
+        assert found.profile == profile
+        assert profile not in found.file
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_a_grid_is_its_tiles(image_format: str) -> None:
+    tile = encoded(scene((128, 128)), image_format, quality=95)
+    data = derived(tile, b"grid", 3, (384, 384))
+    expected = Image.new("RGB", (384, 384))
+    for place in range(9):
+        expected.paste(scene((128, 128)), (place % 3 * 128, place // 3 * 128))
+    assert difference(decode(data, 96, 96), decode(encoded(expected, "PNG"), 96, 96)) < 3
+    one, nine = parts(tile, image_format), parts(data, image_format)
+    assert nine.work == 9 * one.work
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda tile: derived(derived(tile, b"grid", 2, (256, 256)), b"grid", 2, (512, 512)),
+        lambda tile: derived(tile, b"iovl", 3, (384, 384)),
+        lambda tile: derived(tile, b"iden", 1, (128, 128)),
+        lambda tile: lying(tile, (64, 64)),
+        lambda tile: lying(tile, (128, 64)),
+    ],
+    ids=["a grid of grids", "overlays", "identity", "a smaller size", "a smaller height"],
+)
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_what_a_container_can_hide_is_refused(image_format: str, make: Callable[[bytes], bytes]) -> None:
+    tile = encoded(scene((128, 128)), image_format)
+    with pytest.raises(UndecodableImageError, match=image_format):
+        decode(make(tile), 32, 32)
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_pictures_in_one_item_are_counted(image_format: str) -> None:
+    tile = photo(image_format)
+    assert parts(repeated(tile, 50), image_format).work == 50 * parts(tile, image_format).work
+    with pytest.raises(ProblemError, match="too long to decode"):
+        decode(repeated(tile, 50), 32, 32, max_pixels=320 * 240 * 10)
+
+
+def test_a_missing_or_extra_tile_is_an_error() -> None:
+    data = derived(encoded(scene((128, 128)), "HEIF"), b"grid", 2, (256, 256))
+    for wrong in (b"\0\1\0\1", b"\0\1\1\0", b"\0\1\2\2"):
+        with pytest.raises(ValueError, match="tiles"):
+            heif.parts(data.replace(b"\0\1\1\1", wrong), "HEIF")
+
+
+def test_a_picture_of_the_other_codec_is_an_error() -> None:
+    for image_format, other in zip(FORMATS, reversed(FORMATS), strict=True):
+        with pytest.raises(ValueError, match="codec"):
+            heif.parts(photo(image_format), other)
+
+
+def test_items_share_no_bytes_beyond_the_file() -> None:
+    """A hundred tiles of the same megabyte would be decoded as a hundred megabytes."""
+    data = derived(encoded(scene((128, 128)), "HEIF", quality=100), b"grid", 10, (1280, 1280))
+    meta = boxes.Meta(data)
+    first = struct.pack(">I", data.index(meta.data(2)))
+    length = struct.pack(">I", len(meta.data(2)))
+    table, content = data[: data.index(b"mdat") + 4], meta.data(1) + meta.data(2)
+    for name in range(3, 102):
+        place = table.index(struct.pack(">IHHH", name, 0, 0, 1)) + 10
+        table = table[:place] + first + length + table[place + 8 :]
+    shared = table.replace(struct.pack(">I", len(data) - len(table) + 8) + b"mdat", bytes(4) + b"mdat") + content
+    with pytest.raises(ValueError, match="more bytes than the file"):
+        heif.parts(shared, "HEIF")
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_a_file_that_is_only_its_start_is_an_error(image_format: str) -> None:
+    data = photo(image_format)
+    for length in range(12, len(data), 7):
+        with pytest.raises(UndecodableImageError):
+            decode(data[:length], 8, 8)
+
+
+def test_too_many_boxes_are_refused() -> None:
+    data = photo("HEIF")
+    with pytest.raises(UndecodableImageError, match="too many parts"):
+        decode(data[: data[3]] + struct.pack(">I4s", 8, b"free") * (MAX_PARTS + 1), 8, 8)
+
+
+def test_alpha_that_is_premultiplied_stays_so() -> None:
+    data = encoded(transparent_scene(), "AVIF", alpha_premultiplied=True)
+    assert b"prem" in data
+    assert b"prem" in parts(data, "AVIF").file
+    assert is_same(decode(parts(data, "AVIF").file, 8, 8), decode(data, 8, 8))
