@@ -79,17 +79,18 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 
 test-fast: .venv/dev/installed  ## run tests/serve and the units of local: no browser, container or training
-	.venv/dev/bin/python -m pytest -q $(PARALLEL) -m "not (browser or container or training)" $(FAST)
+	.venv/dev/bin/python -m pytest -q $(PARALLEL) --hypothesis-profile=fast -m "not (browser or container or training)" $(FAST)
 
 coverage: .venv/dev/installed  ## measure the branch coverage of serve/, in process
 	.venv/dev/bin/coverage run -m pytest -q tests/serve tests/local tests/fuzz tests/test_lambda_function.py
 	.venv/dev/bin/coverage report
 
-check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, workflows and security
+check: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## check format, lint, types, import rules, links, workflows and security
 	.venv/dev/bin/ruff format --check .
 	.venv/dev/bin/ruff check .
 	.venv/dev/bin/mypy
 	.venv/dev/bin/lint-imports
+	.venv/dev/bin/python -m pytest -q tests/test_documents.py
 	.venv/dev/bin/bandit --quiet --recursive serve lambda_function.py
 	.venv/lint/bin/actionlint -shellcheck .venv/lint/bin/shellcheck
 	.venv/lint/bin/zizmor --offline --quiet --persona pedantic .github

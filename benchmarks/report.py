@@ -14,7 +14,7 @@ from benchmarks import cold, figures, machine, plots, size, targets, warm
 from benchmarks.bare import FLOOR
 from benchmarks.environments import ROOT
 from benchmarks.scale import cost, growth, load
-from evaluate import marks
+from evaluate import marks, style
 
 BEGIN: Final = "<!-- benchmarks: written by `python -m benchmarks` -->"
 END: Final = "<!-- end of benchmarks -->"
@@ -69,11 +69,13 @@ def page(results: dict[str, Any]) -> str:
         _about(results) + _warning(results),
         _METHOD.format(photo_bytes=sizes or "not measured warm in this run").rstrip(),
     ]
+    if overview(results):
+        parts.append(style.image("plots/overview.png", "Cold start, warm answers, memory and size of each handler"))
     parts += ["## Targets", targets.table(results)]
     for name, (title, module) in SECTIONS.items():
         if name in results:
             parts += [f"## {title}", _where(results), module.markdown(results[name])]
-            parts.append(f"![{title}](plots/{name}.png)")
+            parts.append(style.image(f"plots/{name}.png", title))
     return "\n\n".join([*parts, "## Versions", _versions(results["about"])]) + "\n"
 
 

@@ -1,16 +1,18 @@
 """Calibration: a temperature and a confidence threshold, both fitted on the validation split."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit
+from scipy.special import expit, log_softmax, logit
 from sklearn.metrics import log_loss
 
 from evaluate.metrics import Probabilities, wilson_interval
 from train import models
 
-_LARGEST_CERTAINTY = 1e-7  # probabilities of 0 and 1 have no logit
+_LARGEST_CERTAINTY = 1e-7  # probabilities of 0 and 1 have no logit, that of 0 no logarithm
 
 
 def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
@@ -20,15 +22,22 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
     costs nothing at inference: see `fold`.
 
     Args:
-        labels: 0 or 1, (photos,), of photos that were not trained on.
-        probabilities: P(label 1), (photos,).
+        labels: positions of the true labels, (photos,), of photos that were not trained on.
+        probabilities: P(label 1), (photos,), of two labels; P(label), (photos, labels), of more.
     """
-    logits = logit(np.clip(probabilities, _LARGEST_CERTAINTY, 1 - _LARGEST_CERTAINTY))
+    loss = _binary_loss if probabilities.ndim == 1 else _loss
+    at = partial(loss, np.asarray(labels), np.clip(probabilities, _LARGEST_CERTAINTY, 1 - _LARGEST_CERTAINTY))
+    return float(np.exp(minimize_scalar(at, bounds=(-3.0, 3.0), method="bounded").x))
 
-    def loss(log_temperature: float) -> float:
-        return float(log_loss(labels, expit(logits / np.exp(log_temperature))))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
+def _binary_loss(labels: npt.NDArray[np.int64], probabilities: Probabilities, log_temperature: float) -> float:
+    return float(log_loss(labels, expit(logit(probabilities) / np.exp(log_temperature))))
+
+
+def _loss(labels: npt.NDArray[np.int64], probabilities: Probabilities, log_temperature: float) -> float:
+    # The logarithms are the logits but for a constant, which the softmax ignores.
+    logs = log_softmax(np.log(probabilities) / np.exp(log_temperature), axis=1)
+    return float(-logs[np.arange(len(labels)), labels].mean())
 
 
 def confidence_threshold(confidences: Probabilities, max_false_alarm_rate: float) -> float | None:

@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from serve.model.classifier import Classifier
+from serve.model.classifier import Classifier, Prediction
 
 
 def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     """Classify every photo, from its file bytes, with one thread.
 
     Returns:
-        `runtime`, `probabilities` (photos,), and the medians `decode_ms` and `inference_ms`.
+        `runtime`, `probabilities`, and the medians `decode_ms` and `inference_ms`. The probabilities are those of the
+        positive class, (photos,); of more than two labels, those of each, (photos, labels).
 
     Raises:
         serve.errors.ProblemError: a photo cannot be decoded.
@@ -28,10 +29,16 @@ def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
     predictions = [classifier.classify(image) for image in images]
     return {
         "runtime": classifier.runtime,
-        "probabilities": [prediction.probability for prediction in predictions],
+        "probabilities": [_numbers(prediction) for prediction in predictions],
         "decode_ms": statistics.median(prediction.decode_ms for prediction in predictions),
         "inference_ms": statistics.median(prediction.inference_ms for prediction in predictions),
     }
+
+
+def _numbers(prediction: Prediction) -> float | list[float]:
+    if prediction.probabilities is None:
+        return prediction.probability
+    return list(prediction.probabilities.values())
 
 
 if __name__ == "__main__":

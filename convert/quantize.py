@@ -15,17 +15,17 @@ from tensorflow.lite.python.util import modify_model_io_type
 from convert.modes import Mode
 from train.pixels import Pixels
 
-_FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC")
+_FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC", "SOFTMAX")
 
 
 def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None) -> bytes:
-    """Convert a model from raw pixels 0-255 to P(positive class).
+    """Convert a model from raw pixels 0-255 to probabilities.
 
     Args:
-        model: input (batch, size, size, 3), output (batch, 1).
-        mode: "int8": uint8 pixels in, float32 probability out. The last layer and its sigmoid stay float: they take
-            hardly any time, and an int8 sigmoid has 256 values, none above 99.6%. "float16": half-precision weights.
-            "dynamic": int8 weights, float activations. "none": float32.
+        model: input (batch, size, size, 3), output (batch, 1) for two labels, (batch, labels) for more.
+        mode: "int8": uint8 pixels in, float32 probabilities out. The last layer and its sigmoid or softmax stay float:
+            they take hardly any time, and an int8 sigmoid has 256 values, none above 99.6%. "float16": half-precision
+            weights. "dynamic": int8 weights, float activations. "none": float32.
         representative: uint8 photos, (photos, size, size, 3), which set the ranges of int8 activations.
 
     Returns:

@@ -115,7 +115,7 @@ def _details(
 
 def _write(file: Path, content: bytes, source: data.Source, details: dict[str, Any]) -> None:
     known = {key: value for key, value in details.items() if value is not None}
-    file.write_bytes(model_file.pack(content, source.labels, source.labels[1], known))
+    file.write_bytes(model_file.pack(content, source.labels, data.positive(source.labels), known))
 
 
 @contextlib.contextmanager

@@ -51,16 +51,16 @@ def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> 
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
     of_keras = metrics.measure(split.labels, reference)
-    difference = np.abs(probabilities - reference)
-    truth = np.asarray(split.labels) == 1
-    right, keras_right = ((answers >= 0.5) == truth for answers in (probabilities, reference))
+    difference = np.abs(probabilities - reference).reshape(len(reference), -1).max(axis=1)
+    truth, (answers, keras_answers) = split.labels, (metrics.top(each)[0] for each in (probabilities, reference))
+    right, keras_right = answers == truth, keras_answers == truth
     drop = metrics.difference_interval(int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth))
     return {
         **metrics.measure(split.labels, probabilities),
         "keras_accuracy": of_keras["accuracy"],
         "keras_auc": of_keras["auc"],
         "accuracy_drop_interval": list(drop),
-        "agreement": float(((probabilities >= 0.5) == (reference >= 0.5)).mean()),
+        "agreement": float((answers == keras_answers).mean()),
         "largest_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
         "bytes": model_path.stat().st_size,

@@ -1,14 +1,13 @@
 """models/README.md, the model card: text around measured figures (Mitchell et al. 2019, arXiv:1810.03993)."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from evaluate import criteria, metrics
-from train.data import DATASET, FOLDER
+from evaluate import criteria, metrics, names, recipe, style
+from serve.model.formats.unsupported import SUPPORTED
+from train import data
 
-_ASIRRA: Final = (
-    "This model is under the MIT license. The photos are those of the Asirra set (Elson et al. 2007), which Microsoft "
-    "offers for download."
-)
+_NAMED: Final = 6  # the most labels that a sentence lists
 _THRESHOLDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 _PLOTS: Final = {
     "roc": "ROC curve", "reliability": "Reliability diagram", "confusion": "Confusion matrix",
@@ -26,8 +25,10 @@ def card(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     Raises:
         KeyError: a figure is missing: train, convert or check first.
     """
-    parts = (_head(known, evaluation), _criteria(known, evaluation), _points(known, evaluation), _recipe(known))
-    return "\n".join([*parts, _plots(), _corruptions(evaluation), _limits(known, evaluation)])
+    short = (_head(known, evaluation), _limits(known, evaluation))
+    by_label = _points if data.positive(known["data"]["labels"]) else _labels
+    details = (_criteria(known, evaluation), _corruptions(evaluation), by_label(known, evaluation), _plots(known))
+    return "\n".join([*short, *details, recipe.recipe(known)])
 
 
 def accuracy(metrics: dict[str, Any]) -> str:
@@ -46,21 +47,46 @@ def _interval(metrics: dict[str, Any]) -> str:
 
 
 def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
-    model, shipped = known["models"]["mobilenetv2"], known["conversions"]["int8"]
-    labels, size, mirror = " or ".join(known["data"]["labels"]), model["input_size"], _mirror(shipped)
-    return f"""# Model card: {labels}
-
-`python -m evaluate report` writes this file from `metadata.json` and `evaluation.json`. No figure is typed.
+    """What the model is, and how good: all that most readers need."""
+    model, shipped = recipe.network(known), known["conversions"]["int8"]
+    labels, size, mirror = known["data"]["labels"], model["input_size"], _mirror(shipped)
+    positive = data.positive(labels)
+    head = "one sigmoid" if positive else f"a softmax over {len(labels)} labels"
+    network = f"{names.full(shipped['network'])} with {head}"
+    output = f"P({positive})" if positive else f"P(label) of each of the {len(labels)} labels, in the file's order"
+    return f"""# Model card: {_classes(labels)}
 
 | | |
 |---|---|
-| file | `{shipped["file"]}`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
-| network | MobileNetV2 1.0 with one sigmoid, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
+{_figures(evaluation)}
+| intended use | classify photos of {_classes(labels)}, one per photo, as people take them |
+| out of scope | all other photos: given anything else, the model still answers {_one_of(labels)} |
+| photos | {SUPPORTED}, turned upright, in sRGB |
+| network | {network}, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
 | input | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), resized to a square by `serve.model.preprocess` |{mirror}
-| output | P({known["data"]["positive_class"]}), float32, 0-1 |
-| intended use | classify photos of {labels}, one per photo, as people take them |
-| out of scope | all other photos: given anything else, the model still answers {labels} |
+| output | {output}, float32, 0-1 |
+| file | `{shipped["file"]}`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
+
+`python -m evaluate report` writes this page from `metadata.json` and `evaluation.json`. No figure is typed.
 """
+
+
+def _classes(labels: Sequence[str]) -> str:
+    """The labels in a sentence; of many, their number."""
+    return f"{len(labels)} classes" if len(labels) > _NAMED else f"{', '.join(labels[:-1])} or {labels[-1]}"
+
+
+def _one_of(labels: Sequence[str]) -> str:
+    return "one of them" if len(labels) > _NAMED else _classes(labels)
+
+
+def _figures(evaluation: dict[str, Any]) -> str:
+    """The rows of the head that say how good the model is, with 95% intervals."""
+    titles = {"test": "test split", "external": "external test set, photos from another source"}
+    found = {title: evaluation[part]["metrics"] for part, title in titles.items() if part in evaluation}
+    return "\n".join(
+        f"| accuracy, {title} | {accuracy(one)}, {one['photos']:,} photos |" for title, one in found.items()
+    )
 
 
 def _mirror(shipped: dict[str, Any]) -> str:
@@ -84,7 +110,9 @@ def _criteria(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     figures = criteria.measured(evaluation, known)
-    return "\n".join([*lines, *(_criterion(name, figures[name], evaluation, known) for name in figures), ""])
+    rows = (_criterion(name, figures[name], evaluation, known) for name in figures)
+    missed = ", ".join(evaluation["uncertainty"]["missed"]) or "none"
+    return "\n".join([*lines, *rows, "", f"Out-of-distribution images that are not `uncertain`: {missed}.", ""])
 
 
 def _criterion(name: str, figure: float, evaluation: dict[str, Any], known: dict[str, Any]) -> str:
@@ -144,68 +172,30 @@ def _points(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _recipe(known: dict[str, Any]) -> str:
-    model, data = known["models"]["mobilenetv2"], known["data"]
-    counts = data["photos"]
+def _labels(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
+    test, labels = evaluation["test"], known["data"]["labels"]
+    found = metrics.of_each_label(test["labels"], test["predicted"], len(labels))
     lines = [
-        "## Data and recipe",
+        "## Labels",
         "",
         (
-            f"{_origin(data)}: {counts['train']:,} training photos, "
-            f"{counts['validation']:,} validation photos for choices and calibration, {counts['test']:,} test photos; "
-            f"{data['skipped']} photos are left out. The backbone starts from ImageNet weights (`{model['weights']}`)."
+            "On the test split, the lowest recall first. The AUC is the mean of each label's against all others, and "
+            "the calibration error is that of the confidence."
         ),
         "",
-        *(_phase(phase, model) for phase in model["phases"]),
-        "",
-        *([model["note"], ""] if "note" in model else []),
-        _steps(known),
-        "",
-        "License of Keras's ImageNet weights: Apache-2.0.",
-        *([_ASIRRA] if _is_shipped_set(data) else []),
-        "",
+        "| label | photos | recall | precision | most often taken for |",
+        "|---|---|---|---|---|",
     ]
-    return "\n".join(lines)
+    for label, one in sorted(zip(labels, found, strict=True), key=lambda pair: pair[1]["recall"]):
+        other = "" if one["taken_for"] is None else labels[one["taken_for"]]
+        figures = f"{one['photos']:,} | {_percent(one['recall'])} | {_percent(one['precision'])}"
+        lines.append(f"| {label} | {figures} | {other} |")
+    return "\n".join([*lines, ""])
 
 
-def _is_shipped_set(data: dict[str, Any]) -> bool:
-    return bool(data["name"] == DATASET and data["version"] != FOLDER)
-
-
-def _origin(data: dict[str, Any]) -> str:
-    if _is_shipped_set(data):
-        return f"{data['name']} {data['version']} of TensorFlow Datasets"
-    return f"the folder `{data['name']}`"
-
-
-def _phase(phase: dict[str, Any], model: dict[str, Any]) -> str:
-    name = phase["name"]
-    return (
-        f"- {name}: {model['epochs_run'][name]} epochs, AdamW, peak learning rate {phase['learning_rate']:g} with "
-        f"warm-up and cosine decay, label smoothing {phase['label_smoothing']:g}; "
-        f"{model['phase_seconds'][name] / 60:.0f} minutes on two cores; "
-        f"{_percent(model['test'][name]['accuracy'])} on the test split in Keras"
-    )
-
-
-def _steps(known: dict[str, Any]) -> str:
-    model, shipped = known["models"]["mobilenetv2"], known["conversions"]["int8"]
-    steps = [
-        f"a temperature ({shipped['temperature']:.3f}), fitted on the validation split, goes into the last layer",
-        f"{shipped['calibration']['photos']} photos of the training split set the ranges of int8",
-    ]
-    if shipped["mirrored"]:
-        steps.insert(1, "the network also sees the mirror image of each photo")
-    if shipped["confidence_threshold"] is not None:
-        steps.append(f"the validation split sets the confidence threshold ({shipped['confidence_threshold']:.3f})")
-    return (
-        f"`python -m train` runs these phases (seed {model['seed']}, batches of {model['batch_size']}, augmentation as "
-        f"in `train/augment.py`). `python -m convert` makes the file: {'; '.join(steps)}."
-    )
-
-
-def _plots() -> str:
-    return "\n".join(["## Plots", "", *(f"![{title}](plots/{name}.png)" for name, title in _PLOTS.items()), ""])
+def _plots(known: dict[str, Any]) -> str:
+    shown = {name: title for name, title in _PLOTS.items() if name != "roc" or data.positive(known["data"]["labels"])}
+    return "\n".join(["## Plots", "", *(style.image(f"plots/{name}.png", title) for name, title in shown.items()), ""])
 
 
 def _corruptions(evaluation: dict[str, Any]) -> str:
@@ -226,23 +216,28 @@ def _corruptions(evaluation: dict[str, Any]) -> str:
 
 def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     worst, measured = min(evaluation["corruptions"].items(), key=lambda item: item[1]["accuracy"])
-    labels = " or ".join(known["data"]["labels"])
+    labels = known["data"]["labels"]
+    number, several = str(len(labels)), "With several in the photo, the label of any of them may come."
+    if len(labels) == 2:
+        number, several = "two", "With both in the photo, either answer may come."
     return f"""## Known limits
 
-- The model knows two classes. Given anything else, it still answers {labels}.
+- The model knows {number} classes. Given anything else, it still answers {_one_of(labels)}.
 {_uncertain(evaluation["uncertainty"])}
-- It expects one class per photo. With both in the photo, either answer may come.
+- It expects one class per photo. {several}
 - It resizes photos to a square. A small object in a wide photo keeps few pixels.
+- Of an animation or a burst it sees one picture. HEIC photos have 8 or 10 bits, and are turned by the rotation that the
+  container names, not by EXIF.
 - Worst corruption: {worst} ({_percent(measured["accuracy"])}).
 - Test and training photos have the same source. The external test set says more about your photos.
 """
 
 
 def _uncertain(found: dict[str, Any]) -> str:
-    alarms, recall, missed = found["false_alarms"], found["recall"], ", ".join(found["missed"]) or "none"
+    alarms, recall = found["false_alarms"], found["recall"]
     rule = "Answers are `uncertain`" if found["in_answers"] else "The file has no confidence threshold. It would say so"
     return (
         f"- {rule} below a confidence of {found['threshold']:.3f}: on {_percent(alarms['share'])} of the test photos "
         f"(false alarms), and on\n  {_percent(recall['share'])} of {recall['photos']} out-of-distribution images "
-        f"(recall). Missed: {missed}."
+        "(recall)."
     )

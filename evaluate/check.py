@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from tqdm import tqdm
 
 from evaluate import criteria, metrics, uncertainty
@@ -77,11 +78,11 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     source = metadata.open_source(known, args.data_dir)
     _check_version(classifier, known)
     photos = list(data.read_split(source, "test"))
-    test = answers(classifier, photos, len(photos), "test split")
+    test = answers(classifier, photos, len(photos), "test split", with_intervals=True)
     evaluation: dict[str, Any] = {
         "model_version": classifier.description.version,
         "runtime": classifier.runtime,
-        "test": {**test, "intervals": _intervals(test)},
+        "test": test,
     }
     if args.photos is not None:
         evaluation["external"] = _on_external(classifier, args.photos)
@@ -103,26 +104,46 @@ def _check_version(classifier: Classifier, known: dict[str, Any]) -> None:
         )
 
 
-def answers(classifier: Classifier, photos: Iterable[data.EncodedPhoto], total: int, title: str) -> dict[str, Any]:
-    """The answers for photos: `names`, `labels`, `probabilities` and `metrics`, without undecodable photos."""
+def answers(
+    classifier: Classifier,
+    photos: Iterable[data.EncodedPhoto],
+    total: int,
+    title: str,
+    *,
+    with_intervals: bool = False,
+) -> dict[str, Any]:
+    """The answers for photos, without undecodable ones, and their metrics.
+
+    Returns:
+        `metrics`, `names`, `labels`, and, of two labels, `probabilities`; of more, `predicted` and `confidences`: all
+        probabilities of 200 labels would be megabytes. `intervals` of AUC and calibration error on request.
+    """
     names: list[str] = []
     labels: list[int] = []
-    probabilities: list[float] = []
+    found: list[list[float]] = []
     for photo in tqdm(photos, desc=title, total=total, unit="photo"):
         try:
-            probability = classifier.classify(photo.data).probability
+            prediction = classifier.classify(photo.data)
         except ProblemError as problem:
             print(f"skipped {photo.name}: {problem.detail}")
             continue
         names.append(photo.name)
         labels.append(photo.label)
-        probabilities.append(round(probability, 6))
-    return {
-        "metrics": metrics.measure(labels, probabilities),
-        "names": names,
-        "labels": labels,
-        "probabilities": probabilities,
-    }
+        of_all = prediction.probabilities or {prediction.label: prediction.probability}
+        found.append([round(probability, 6) for probability in of_all.values()])
+    probabilities = np.array(found)
+    if probabilities.shape[1] == 1:
+        probabilities = probabilities[:, 0]
+    intervals = {"intervals": _intervals(labels, probabilities)} if with_intervals else {}
+    measured = metrics.measure(labels, probabilities)
+    return {"metrics": measured, "names": names, "labels": labels, **_kept(probabilities), **intervals}
+
+
+def _kept(probabilities: metrics.Probabilities) -> dict[str, Any]:
+    if probabilities.ndim == 1:
+        return {"probabilities": probabilities.tolist()}
+    predicted, confidences = metrics.top(probabilities)
+    return {"predicted": predicted.tolist(), "confidences": confidences.tolist()}
 
 
 def _on_external(classifier: Classifier, folder: Path) -> dict[str, Any]:
@@ -144,9 +165,8 @@ def under_corruptions(classifier: Classifier, photos: Sequence[data.EncodedPhoto
     return results
 
 
-def _intervals(test: dict[str, Any]) -> dict[str, tuple[float, float]]:
-    pairs = test["labels"], test["probabilities"]
+def _intervals(labels: list[int], probabilities: metrics.Probabilities) -> dict[str, tuple[float, float]]:
     return {
-        "auc": metrics.bootstrap_interval(metrics.auc, *pairs),
-        "ece": metrics.bootstrap_interval(metrics.expected_calibration_error, *pairs),
+        "auc": metrics.bootstrap_interval(metrics.auc, labels, probabilities),
+        "ece": metrics.bootstrap_interval(metrics.expected_calibration_error, labels, probabilities),
     }

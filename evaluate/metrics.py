@@ -1,4 +1,7 @@
-"""Metrics of binary predictions, with their 95% intervals."""
+"""Metrics of predictions, with their 95% intervals.
+
+Probabilities are P(label 1), (photos,), of two labels, or P(label) for each of more, (photos, labels).
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,39 +15,70 @@ Probabilities = npt.NDArray[np.float64]
 
 
 def measure(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, Any]:
-    """Accuracy at 1/2, area under the ROC curve, log loss and confusion matrix of P(positive class).
+    """Accuracy, area under the ROC curve, log loss and calibration error.
 
     Args:
-        labels: 0 or 1, (photos,).
-        probabilities: P(label 1), (photos,).
+        labels: positions of the true labels, (photos,).
+        probabilities: see above.
 
     Returns:
         `accuracy`, `accuracy_interval` (95%, Wilson), `auc`, `log_loss` (nats), `ece` (see `reliability`), `photos`,
-        and `confusion`, as [true label][predicted label].
+        and, of two labels, `confusion`, as [true label][predicted label]: of 200 it would have 40,000 numbers.
     """
     truth = np.asarray(labels)
-    positive = np.asarray(probabilities, np.float64)
-    predicted = (positive >= 0.5).astype(int)
+    given = np.asarray(probabilities, np.float64)
+    predicted = top(given)[0]
     correct = int((predicted == truth).sum())
     return {
         "accuracy": correct / len(truth),
         "accuracy_interval": list(wilson_interval(correct, len(truth))),
-        "auc": auc(truth, positive),
-        "log_loss": float(log_loss(truth, np.clip(positive, 1e-7, 1 - 1e-7))),
-        "ece": expected_calibration_error(truth, positive),
-        "confusion": confusion_matrix(truth, predicted, labels=[0, 1]).tolist(),
+        "auc": auc(truth, given),
+        "log_loss": _log_loss(truth, np.clip(given, 1e-7, 1 - 1e-7)),
+        "ece": expected_calibration_error(truth, given),
+        **({"confusion": confusion(truth, predicted, 2).tolist()} if given.ndim == 1 else {}),
         "photos": len(truth),
     }
 
 
+def top(probabilities: Probabilities) -> tuple[npt.NDArray[np.int64], Probabilities]:
+    """The predicted label of each photo, and its probability, the confidence: (photos,) and (photos,)."""
+    if probabilities.ndim == 1:
+        return (probabilities >= 0.5).astype(np.int64), np.maximum(probabilities, 1 - probabilities)
+    return probabilities.argmax(axis=1), probabilities.max(axis=1)
+
+
+def answered(answers: dict[str, Any]) -> tuple[npt.NDArray[np.int64], Probabilities]:
+    """The same of the answers in `evaluation.json`; see `check.answers`."""
+    if "probabilities" in answers:
+        return top(np.asarray(answers["probabilities"]))
+    return np.asarray(answers["predicted"]), np.asarray(answers["confidences"])
+
+
+def confusion(labels: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> npt.NDArray[np.int64]:
+    """The number of photos by [true label][predicted label]."""
+    return np.asarray(confusion_matrix(labels, predicted, labels=range(classes)))
+
+
 def auc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
-    """The area under the ROC curve: how often a photo of label 1 gets a higher probability than one of label 0."""
-    return float(roc_auc_score(labels, probabilities))
+    """The area under the ROC curve: how often a photo of label 1 gets a higher probability than one of label 0.
+
+    Of more than two labels, the mean over each label against all others; labels without photos are left out.
+    """
+    truth, given = np.asarray(labels), np.asarray(probabilities)
+    if given.ndim == 1:
+        return float(roc_auc_score(truth, given))
+    return float(np.mean([roc_auc_score(truth == label, given[:, label]) for label in np.unique(truth)]))
+
+
+def _log_loss(truth: npt.NDArray[np.int64], given: Probabilities) -> float:
+    if given.ndim == 1:
+        return float(log_loss(truth, given))
+    return float(-np.log(given[np.arange(len(truth)), truth]).mean())
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Photos with similar probabilities: their number, their mean probability, and the share of label 1."""
+    """Photos with similar probabilities: their number, their mean probability, and the observed share."""
 
     photos: int
     probability: float
@@ -52,14 +86,19 @@ class Bin:
 
 
 def reliability(labels: npt.ArrayLike, probabilities: npt.ArrayLike, bins: int = 15) -> list[Bin]:
-    """Bins of predicted probability, each with the observed share of label 1; empty bins are left out.
+    """Bins of predicted probability, each with the observed share; empty bins are left out.
+
+    Of two labels: P(label 1), and the share of label 1. Of more: the confidence, and the share of right answers.
 
     Args:
-        labels: 0 or 1, (photos,).
-        probabilities: P(label 1), (photos,).
+        labels: positions of the true labels, (photos,).
+        probabilities: of two labels or more.
         bins: of equal width, over 0-1.
     """
     truth, positive = np.asarray(labels), np.asarray(probabilities, np.float64)
+    if positive.ndim == 2:
+        predicted, positive = top(positive)
+        truth = predicted == truth
     place = np.minimum((positive * bins).astype(int), bins - 1)
     chosen = [place == number for number in range(bins)]
     return [Bin(int(one.sum()), float(positive[one].mean()), float(truth[one].mean())) for one in chosen if one.any()]
@@ -71,8 +110,28 @@ def expected_calibration_error(labels: npt.ArrayLike, probabilities: npt.ArrayLi
     return sum(one.photos * abs(one.probability - one.share) for one in bins) / sum(one.photos for one in bins)
 
 
+def of_each_label(labels: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> list[dict[str, Any]]:
+    """For each label: `photos`, `recall`, `precision`, and `taken_for`, the wrong label that its photos most often get.
+
+    The precision of a label that is never predicted is 1, as is the recall of a label without photos; `taken_for` is
+    None where no photo got another label.
+    """
+    counts = confusion(labels, predicted, classes)
+    photos, answers, right = counts.sum(axis=1), counts.sum(axis=0), counts.diagonal()
+    wrong = counts - np.diag(right)
+    return [
+        {
+            "photos": int(photos[label]),
+            "recall": float(right[label] / photos[label]) if photos[label] else 1.0,
+            "precision": float(right[label] / answers[label]) if answers[label] else 1.0,
+            "taken_for": int(wrong[label].argmax()) if wrong[label].any() else None,
+        }
+        for label in range(classes)
+    ]
+
+
 def operating_point(labels: npt.ArrayLike, probabilities: npt.ArrayLike, threshold: float) -> dict[str, float]:
-    """Precision and recall of both labels at a threshold. The precision of a label that is never predicted is 1.
+    """Precision and recall of two labels at a threshold. The precision of a label that is never predicted is 1.
 
     Returns:
         `threshold`, `precision_positive`, `recall_positive`, `precision_negative`, `recall_negative`.
@@ -103,16 +162,20 @@ def bootstrap_interval(
     statistic: Callable[[npt.ArrayLike, npt.ArrayLike], float],
     labels: npt.ArrayLike,
     probabilities: npt.ArrayLike,
-    draws: int = 1000,
+    draws: int | None = None,
 ) -> tuple[float, float]:
     """The 95% interval of a figure within 0-1 that is not a proportion, by the basic bootstrap.
 
     Source: Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 5.2. A percentile interval
     would be biased: resampling increases the calibration error, and the basic bootstrap subtracts that. Resampling is
     stratified by label.
+
+    Args:
+        draws: by default 1,000 for two labels, and 200 for more: each draw then costs one AUC for each label.
     """
     truth, positive, random = np.asarray(labels), np.asarray(probabilities), np.random.default_rng(1)
-    of_each = [np.flatnonzero(truth == label) for label in (0, 1)]
+    draws = draws or (1000 if positive.ndim == 1 else 200)
+    of_each = [np.flatnonzero(truth == label) for label in np.unique(truth)]
     chosen = (np.concatenate([random.choice(places, len(places)) for places in of_each]) for _ in range(draws))
     low, high = np.quantile([statistic(truth[places], positive[places]) for places in chosen], (0.025, 0.975))
     twice = 2 * statistic(truth, positive)
@@ -132,13 +195,14 @@ def difference_interval(only_first: int, only_second: int, trials: int, z: float
 
 
 def summary(name: str, result: dict[str, Any], labels: Sequence[str]) -> str:
-    """The metrics in three lines."""
-    confusion = np.asarray(result["confusion"])
+    """The metrics in one line, and the confusion matrix of two labels in two more."""
     first = (
         f"{name}: accuracy {result['accuracy']:.2%}, AUC {result['auc']:.5f}, log loss {result['log_loss']:.4f} "
         f"on {result['photos']} photos"
     )
-    lines = [first]
-    for i, label in enumerate(labels):
-        lines.append(f"  true {label}: " + ", ".join(f"{confusion[i, j]} as {labels[j]}" for j in range(2)))
-    return "\n".join(lines)
+    counts = zip(labels, result.get("confusion", ()), strict=False)
+    rows = (
+        f"  true {label}: " + ", ".join(f"{count} as {answer}" for count, answer in zip(row, labels, strict=True))
+        for label, row in counts
+    )
+    return "\n".join([first, *rows])

@@ -13,8 +13,6 @@ from train import metadata
 SHIPPED: Final = {"network": "cats_dogs.keras", "int8": "cats_dogs.tflite", "float16": "cats_dogs.float16.tflite"}
 """The names that Dockerfile, settings and documents use, whatever the labels."""
 
-_NETWORK: Final = "mobilenetv2"
-
 
 def publish(run: Path, shipped: Path) -> int:
     """Replace the shipped model; returns the exit status.
@@ -47,16 +45,22 @@ def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
         files[mode] = run / conversion["file"]
         if not files[mode].is_file() or model_file.read(files[mode]).version != conversion["version"]:
             raise ValueError(f"{files[mode]}: is not the file that {metadata.FILE} describes; convert again")
-    if _NETWORK not in known["models"]:
-        raise ValueError(f"{run}: has no {_NETWORK}; train it with `python -m train`")
-    return {"network": run / known["models"][_NETWORK]["file"], **files}
+    network = _network(known)
+    if known["conversions"]["float16"]["network"] != network:
+        raise ValueError(f"{run}: its int8 and float16 files are of different networks; convert one network to both")
+    return {"network": run / known["models"][network]["file"], **files}
+
+
+def _network(known: dict[str, Any]) -> str:
+    """The name of the network that the files were made from."""
+    return str(known["conversions"]["int8"]["network"])
 
 
 def _renamed(known: dict[str, Any]) -> dict[str, Any]:
     """The metadata with the names of the shipped files, without the place of the photos on this machine."""
     renamed: dict[str, Any] = json.loads(json.dumps(known))
     renamed.pop("data_dir", None)
-    renamed["models"][_NETWORK]["file"] = SHIPPED["network"]
+    renamed["models"][_network(known)]["file"] = SHIPPED["network"]
     renamed["conversions"] = {mode: renamed["conversions"][mode] for mode in ("int8", "float16")}
     for mode, conversion in renamed["conversions"].items():
         conversion["file"] = SHIPPED[mode]
@@ -66,8 +70,8 @@ def _renamed(known: dict[str, Any]) -> dict[str, Any]:
 def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any], evaluation: dict[str, Any]) -> None:
     for kind, file in files.items():
         shutil.copyfile(file, staging / SHIPPED[kind])
-    if "baseline" in known["models"]:
-        shutil.copyfile(run / known["models"]["baseline"]["file"], staging / known["models"]["baseline"]["file"])
+    for name in known["models"].keys() - {_network(known)}:
+        shutil.copyfile(run / known["models"][name]["file"], staging / known["models"][name]["file"])
     shutil.copytree(run / "history", staging / "history")
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)

@@ -4,21 +4,13 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from evaluate import card, check, marks, plots
+from evaluate import card, check, marks, names, plots, recipe, style
 from train import data, metadata
 
 BEGIN: Final = "<!-- results: written by `python -m evaluate report` -->"
 END: Final = "<!-- end of results -->"
 PAGE: Final = Path("docs/training.md")
 """The page with the tables of the shipped model."""
-
-_NAMES: Final = {
-    ("baseline", "scratch"): "small CNN, from scratch",
-    ("mobilenetv2", "frozen"): "MobileNetV2, frozen backbone",
-    ("mobilenetv2", "fine-tune"): "MobileNetV2, fine-tuned",
-    ("mobilenetv2", "fine-tune-2"): "MobileNetV2, fine-tuned again",
-    ("mobilenetv2", "distill"): "MobileNetV2, distilled from these two",
-}
 
 
 def tables(known: dict[str, Any]) -> str:
@@ -28,7 +20,7 @@ def tables(known: dict[str, Any]) -> str:
         KeyError: `known` lacks a figure: train or convert first.
     """
     test = known["data"]["photos"]["test"]
-    title = f"On the {test:,} photos of the test split of {known['data']['name']} {known['data']['version']}:"
+    title = f"On the {test:,} photos of the test split of {recipe.data_set(known['data'])}:"
     lines = [title, "", *_networks(known), "", *_conversions(known)]
     if any(conversion["mirrored"] for conversion in known["conversions"].values()):
         lines += ["", "With test-time augmentation, in the file and in Keras: the photo and its mirror image."]
@@ -44,8 +36,8 @@ def _networks(known: dict[str, Any]) -> list[str]:
         for phase, result in model["test"].items():
             seconds = model["phase_seconds"][phase]
             lines.append(
-                f"| {_NAMES[name, phase]} | {card.accuracy(result)} | {result['auc']:.4f} | {result['log_loss']:.4f} "
-                f"| {model['parameters'] / 1e6:.2f} M | {seconds / 60:.0f} min |"
+                f"| {names.network(name, phase)} | {card.accuracy(result)} | {result['auc']:.4f} "
+                f"| {result['log_loss']:.4f} | {model['parameters'] / 1e6:.2f} M | {seconds / 60:.0f} min |"
             )
     return lines
 
@@ -73,19 +65,11 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
 
 def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
     """The plots of the card, into `models_dir`/plots."""
-    test, labels = evaluation["test"], known["data"]["labels"]
     histories = {
         name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in sorted(known["models"])
     }
-    figures = {
-        "roc": plots.roc(test, labels[1]),
-        "reliability": plots.reliability(test, labels[1]),
-        "confusion": plots.confusion(test, labels),
-        "curves": plots.curves(histories),
-        "mistakes": plots.mistakes(test, source, labels[1]),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, models_dir / "plots" / f"{name}.png")
+    for name, figure in plots.draw(evaluation, known["data"]["labels"], histories, source).items():
+        style.save(figure, models_dir / "plots" / f"{name}.png")
 
 
 def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

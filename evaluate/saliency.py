@@ -19,14 +19,14 @@ def occlusion(
     Source: Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks", arXiv:1311.2901, 4.2.
 
     Args:
-        probability: P(positive class) of pixels.
+        probability: P(a label) of pixels.
         pixels: (height, width, 3).
         patch: side of the square, in pixels; it has the photo's mean color.
         stride: from one place of the square to the next, in pixels.
 
     Returns:
-        (height, width): the mean fall of the logit of P(positive class) over the squares that cover the pixel. Above 0,
-        the pixel is evidence for the positive class; below 0, for the other.
+        (height, width): the mean fall of the logit of P(the label) over the squares that cover the pixel. Above 0, the
+        pixel is evidence for the label; below 0, against it.
     """
     height, width = pixels.shape[:2]
     whole = _logit(probability(pixels))

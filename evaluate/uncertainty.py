@@ -11,7 +11,7 @@ from tqdm import tqdm
 from evaluate import metrics
 from evaluate.criteria import MAX_FALSE_ALARM_RATE
 from serve.errors import ProblemError
-from serve.model.classifier import Classifier
+from serve.model.classifier import Classifier, Prediction
 
 _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "skimage": tuple(
@@ -64,7 +64,7 @@ def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path])
         `threshold`, `in_answers` (whether the file has it), `false_alarms` and `recall` (see `metrics.share`), and
         `missed`, the names of the images that are not uncertain.
     """
-    confidences = np.maximum(test["probabilities"], 1 - np.asarray(test["probabilities"]))
+    confidences = metrics.answered(test)[1]
     threshold = classifier.description.confidence_threshold
     in_answers = threshold is not None
     if threshold is None:
@@ -83,9 +83,15 @@ def _confidences(classifier: Classifier, files: Sequence[Path]) -> list[tuple[Pa
     confidences = []
     for file in tqdm(files, desc="out-of-distribution images", unit="photo"):
         try:
-            probability = classifier.classify(file.read_bytes()).probability
+            prediction = classifier.classify(file.read_bytes())
         except ProblemError as problem:
             print(f"skipped {file.name}: {problem.detail}")
             continue
-        confidences.append((file, max(probability, 1 - probability)))
+        confidences.append((file, _confidence(prediction)))
     return confidences
+
+
+def _confidence(prediction: Prediction) -> float:
+    """The probability of the predicted label."""
+    probability = prediction.probability
+    return max(probability, 1 - probability) if prediction.probabilities is None else probability

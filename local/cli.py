@@ -4,12 +4,10 @@ import argparse
 import logging
 import os
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +15,11 @@ from local import photos
 from local.output import Csv, Format, JsonLines, Table, kind, summary
 from local.photos import Item
 from local.sorting import Sorter, SortingError
+from serve import VERSION
 from serve.app import App
 from serve.settings import Settings
 
 _MAX_JOBS: Final = 8
-_PROJECT: Final = "cats-vs-dogs-lambda"
 
 EPILOG: Final = """\
 examples:
@@ -75,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="photos that are decoded at once (default: %(default)s)",
     )
-    p.add_argument("--version", action="version", version=f"classify {project_version()}")
+    p.add_argument("--version", action="version", version=f"classify {VERSION}")
     _add_completion(p)
     return p
 
@@ -99,15 +97,6 @@ def _add_completion(p: argparse.ArgumentParser) -> None:
     except ModuleNotFoundError:  # comes with the local service's packages only
         return
     shtab.add_argument_to(p, ["--print-completion"], help="print a script that completes this command in a shell")
-
-
-def project_version() -> str:
-    """The version of the installed project, or of the source tree that this file is in."""
-    try:
-        return version(_PROJECT)
-    except PackageNotFoundError:
-        file = Path(__file__).parents[1] / "pyproject.toml"
-        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from serve import telemetry
+from serve import VERSION, telemetry
 from serve.errors import ImageTooLargeError, MethodNotAllowedError, NotFoundError, ProblemError
 from serve.http import JSON, Request, Response, internal_error_response, json_response, problem_response
 from serve.invocation import Invocation
@@ -149,11 +149,11 @@ class App:
     def _docs(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         from serve import docs, page
 
-        html = docs.html(OPENAPI_FILE.read_text(encoding="utf-8"))
+        html = docs.html(_contract())
         return Response(200, page.headers(html), html)
 
     def _openapi(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
-        return Response(200, {"content-type": JSON}, OPENAPI_FILE.read_text(encoding="utf-8"))
+        return Response(200, {"content-type": JSON}, _contract())
 
     def _predict(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         photo = photo_in(request, self.settings.max_image_bytes)
@@ -171,6 +171,11 @@ class App:
         if self.settings.cors_allow_origin:
             headers |= {"access-control-allow-origin": self.settings.cors_allow_origin, **_CORS}
         return Response(response.status, headers, response.body)
+
+
+def _contract() -> str:
+    """openapi.json, of this version."""
+    return OPENAPI_FILE.read_text(encoding="utf-8").replace("{version}", VERSION)
 
 
 def fetch_policy(settings: Settings) -> "FetchPolicy":

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from PIL import Image
 
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parents[1]
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# For `make test-fast`; the default profile has 100 examples.
+hypothesis.settings.register_profile("fast", max_examples=10)
 
 # A test that uses the fixture carries the marker.
 MARKERS = {"chromium": "browser", "engine": "container"}

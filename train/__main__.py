@@ -10,7 +10,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m train",
-        description="Train an image classifier of two classes, measure it on the test split, and write "
+        description="Train an image classifier of two classes or more, measure it on the test split, and write "
         "OUTPUT/model.keras (baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is a folder of your "
         "own, or TFDS cats_vs_dogs, which TFDS downloads on first use into TFDS_DATA_DIR.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -27,7 +27,8 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--data-dir", type=Path, help="a folder with one sub-folder of photos per class, in place of cats_vs_dogs"
     )
     group.add_argument(
-        "--positive-class", help="the class whose probability is answered; default: the second in alphabetical order"
+        "--positive-class",
+        help="of two classes, the one whose probability is answered; default: the second in alphabetical order",
     )
     group.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are cached")
     group.add_argument(

@@ -1,7 +1,7 @@
 """Backgrounds of the training photos: pictures of no class, on which a network learns to be uncertain.
 
 Outlier exposure (Hendrycks et al. 2019, arXiv:1812.04606), with outliers from the data set itself. Where a trained
-network finds no evidence for either class, a photo shows grass, a wall, a blanket, a hand.
+network finds no evidence for any class, a photo shows grass, a wall, a blanket, a hand.
 """
 
 from typing import Final
@@ -21,14 +21,14 @@ WINDOW: Final = 0.4
 _SEARCHED: Final = 8000  # photos; the search takes four minutes on two cores and finds 860 backgrounds
 _KEPT: Final = 0.15  # of the photos, those with the emptiest windows
 _BATCH: Final = 32
-_SHOWS_CLASS: Final = 1.0  # a logit: a window with more evidence for its photo's label shows the animal
+_SHOWS_CLASS: Final = 1.0  # a logit: a window with more evidence for its photo's label shows its class
 
 
 def cut(model: keras.Model, source: data.Source, photos: cache.Photos) -> Pixels:
     """Cut backgrounds out of the stored photos of the training split.
 
     Args:
-        model: a fine-tuned MobileNetV2, to find where the animals are.
+        model: a fine-tuned MobileNetV2, to find what shows the classes.
         source: of the photos.
         photos: the decoded training split.
 
@@ -61,9 +61,9 @@ def cut(model: keras.Model, source: data.Source, photos: cache.Photos) -> Pixels
 def _emptiest_windows(
     class_map: keras.Model, images: Pixels
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The window of each photo with the least evidence for either class, and that evidence.
+    """The window of each photo with the least evidence for any class, and that evidence.
 
-    The logit is a mean over places, and each place contributes to it: a class activation map (Zhou et al. 2016,
+    Logits are means over places, and each place contributes to them: a class activation map (Zhou et al. 2016,
     arXiv:1512.04150). At twice the network's input size the map has four times as many places, each smaller.
 
     Args:
@@ -71,14 +71,13 @@ def _emptiest_windows(
         images: uint8, (photos, height, width, 3).
 
     Returns:
-        (photos, 2): top and left as shares of the height and width; (photos,): the largest absolute contribution in
-        the window.
+        (photos, 2): top and left as shares of the height and width; (photos,): the most evidence in the window.
     """
     size = class_map.input_shape[1]
     windows, evidence = [], []
     for start in tqdm(range(0, len(images), _BATCH), desc="look for backgrounds", unit="batch"):
         resized = tf.image.resize(images[start : start + _BATCH].astype(np.float32), (size, size))
-        evidence_at = np.abs(class_map(resized, training=False).numpy()[..., 0])
+        evidence_at = _evidence(class_map(resized, training=False).numpy()).max(axis=-1)
         cells = evidence_at.shape[1]
         wide = max(1, round(WINDOW * cells))
         largest = np.lib.stride_tricks.sliding_window_view(evidence_at, (wide, wide), axis=(1, 2)).max((-1, -2))
@@ -91,19 +90,32 @@ def _emptiest_windows(
 
 
 def _class_map(model: keras.Model) -> keras.Model:
-    """The network at twice its input size, without the mean: (batch, height, width, 3) -> (batch, rows, columns, 1)."""
-    large = models.mobilenetv2(2 * model.input_shape[1], "none")
+    """The network at twice its input size, without the mean: photos -> logits, (batch, rows, columns, outputs)."""
+    large = models.mobilenetv2(2 * model.input_shape[1], "none", model.output_shape[1])
     large.set_weights(model.get_weights())
     places = large.get_layer(models.FEATURES_LAYER).input
     return keras.Model(large.inputs[0], large.get_layer(models.LOGIT_LAYER)(places))
 
 
 def _show_class(model: keras.Model, backgrounds: Pixels, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """A mask of the backgrounds that show enough of the animal to be classified."""
+    """A mask of the backgrounds that show enough of their photo's class to be classified."""
     logit = keras.Model(model.inputs[0], model.get_layer(models.LOGIT_LAYER).output)
     size = model.input_shape[1:3]
-    logits = np.zeros(len(backgrounds))
+    shows = np.zeros(len(backgrounds), np.bool_)
     for start in range(0, len(backgrounds), _BATCH):
         batch = slice(start, start + _BATCH)
-        logits[batch] = logit(tf.image.resize(backgrounds[batch].astype(np.float32), size), training=False)[:, 0]
-    return np.asarray(np.where(labels == 1, logits, -logits) > _SHOWS_CLASS)
+        pixels = tf.image.resize(backgrounds[batch].astype(np.float32), size)
+        evidence = _evidence(logit(pixels, training=False).numpy())
+        shows[batch] = evidence[np.arange(len(evidence)), labels[batch]] > _SHOWS_CLASS
+    return shows
+
+
+def _evidence(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """For each label, how far its logit is above the mean of the others': (..., outputs) -> (..., labels).
+
+    Of two labels that is the logit and its negative.
+    """
+    outputs = logits.shape[-1]
+    if outputs == 1:
+        return np.concatenate([-logits, logits], axis=-1)
+    return np.asarray((logits - logits.mean(axis=-1, keepdims=True)) * (outputs / (outputs - 1)))

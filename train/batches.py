@@ -10,19 +10,16 @@ from train.augment import augment
 from train.cache import Photos
 from train.pixels import Pixels
 
-BACKGROUND: Final = 0.5
-"""The label of a background, which shows no class: P(positive class) without evidence for either."""
-
 PHOTOS_PER_BACKGROUND: Final = 8
 
 MAX_IMBALANCE: Final = 1.5
 """The largest ratio of photos between two classes that needs no class weights."""
 
 
-def in_order(photos: Photos, batch_size: int) -> tf.data.Dataset:
-    """The photos in order, as (float32 pixels 0-255 (batch, size, size, 3), float32 labels (batch, 1))."""
+def in_order(photos: Photos, batch_size: int, outputs: int = 1) -> tf.data.Dataset:
+    """The photos in order, as (float32 pixels 0-255 (batch, size, size, 3), targets); see `targets`."""
     order = tf.data.Dataset.range(len(photos)).batch(batch_size)
-    return order.map(lambda indices: _gather(photos, indices)).prefetch(2)
+    return order.map(lambda indices: _gather(photos, indices, outputs)).prefetch(2)
 
 
 def for_training(
@@ -30,13 +27,14 @@ def for_training(
     batch_size: int,
     size: int,
     *,
+    outputs: int = 1,
     seed: int,
     epochs: range,
     backgrounds: Pixels | None = None,
 ) -> tf.data.Dataset:
-    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch, as (photos, labels).
+    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch, as (photos, targets).
 
-    With class weights, as (photos, labels, weights).
+    With class weights, as (photos, targets, weights).
 
     A batch depends on the seed, the epoch and its place in the epoch only. A resumed run sees the batches that an
     uninterrupted one would have seen.
@@ -44,24 +42,46 @@ def for_training(
     Args:
         photos: as high and wide as `cache.load_split` returns them.
         batch_size: photos in a batch; the last one of an epoch may hold fewer.
+        outputs: of the network; see `targets`.
         epochs: numbers of the epochs, counted from 0.
         backgrounds: pictures of no class, as high and wide as `photos`. One for every `PHOTOS_PER_BACKGROUND` photos
-            is appended to each batch, with the label `BACKGROUND`.
+            is appended to each batch, with `background` as the target.
     """
     added = batch_size // PHOTOS_PER_BACKGROUND if backgrounds is not None and len(backgrounds) else 0
     weights = class_weights(photos)
 
     def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        images, labels = _gather(photos, indices)
+        images, wanted = _gather(photos, indices, outputs)
         batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
         if added and backgrounds is not None:
             images = tf.concat([images, _drawn(backgrounds, added, batch_seed)], axis=0)
-            labels = tf.concat([labels, tf.fill([added, 1], BACKGROUND)], axis=0)
+            wanted = tf.concat([wanted, tf.fill([added, outputs], background(outputs))], axis=0)
         images = augment(images, size, batch_seed)
-        return (images, labels) if weights is None else (images, labels, _weights(labels, weights))
+        return (images, wanted) if weights is None else (images, wanted, _weights(wanted, weights))
 
     order = _shuffled(len(photos), batch_size, seed, epochs)
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def targets(labels: tf.Tensor, outputs: int) -> tf.Tensor:
+    """What a network learns to answer, float32, (batch, outputs).
+
+    Args:
+        labels: int64, (batch,).
+        outputs: 1 for two labels: the target is the label, 0 or 1. Otherwise the number of labels: 1 for the photo's
+            label, 0 for the others.
+    """
+    return tf.cast(labels[:, tf.newaxis], tf.float32) if outputs == 1 else tf.one_hot(labels, outputs)
+
+
+def background(outputs: int) -> float:
+    """The target of a background, which shows no class: every label is as probable as every other."""
+    return 1 / max(2, outputs)
+
+
+def is_background(wanted: tf.Tensor) -> tf.Tensor:
+    """Which rows of targets (batch, outputs) are those of backgrounds, (batch,)."""
+    return wanted[:, 0] == background(wanted.shape[1])
 
 
 def default_size(photos: Photos) -> int:
@@ -101,15 +121,16 @@ def _shuffled(photos: int, batch_size: int, seed: int, epochs: range) -> tf.data
     return tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int64).flat_map(epoch_batches)
 
 
-def _weights(labels: tf.Tensor, of_classes: npt.NDArray[np.float32]) -> tf.Tensor:
+def _weights(wanted: tf.Tensor, of_classes: npt.NDArray[np.float32]) -> tf.Tensor:
     """The weight of each photo, (batch, 1); backgrounds have a weight of 1."""
-    of_photos = tf.gather(tf.constant(of_classes), tf.cast(labels, tf.int64))
-    return tf.where(labels == BACKGROUND, 1.0, of_photos)
+    labels = tf.cast(wanted[:, 0], tf.int64) if wanted.shape[1] == 1 else tf.argmax(wanted, axis=1)
+    of_photos = tf.where(is_background(wanted), 1.0, tf.gather(tf.constant(of_classes), labels))
+    return of_photos[:, tf.newaxis]
 
 
-def _gather(photos: Photos, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _gather(photos: Photos, indices: tf.Tensor, outputs: int) -> tuple[tf.Tensor, tf.Tensor]:
     indices = tf.sort(indices)  # reads the file from front to back
-    return _rows(photos.images, indices), tf.gather(tf.constant(photos.labels[:, None], tf.float32), indices)
+    return _rows(photos.images, indices), targets(tf.gather(tf.constant(photos.labels), indices), outputs)
 
 
 def _drawn(images: Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:

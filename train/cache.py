@@ -24,7 +24,7 @@ from serve.errors import ProblemError
 from serve.model import preprocess
 from train import duplicates
 from train.data import SPLITS, DataError, EncodedPhoto, Source, digest, read_split
-from train.folder import MIN_PHOTOS, Split
+from train.folder import ADVICE, Split, named
 from train.pixels import Pixels, decode
 
 T = TypeVar("T")
@@ -86,11 +86,9 @@ def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Phot
         names=index["names"],
         skipped=index["skipped"],
     )
-    if set(photos.labels.tolist()) != {0, 1}:
-        raise DataError(
-            f"{source.name}: the {split} split ({len(photos)} photos) needs photos of both {source.labels}: add more, "
-            f"{MIN_PHOTOS} of each class at least, and hundreds for a useful accuracy"
-        )
+    found = set(photos.labels.tolist())
+    if missing := [label for place, label in enumerate(source.labels) if place not in found]:
+        raise DataError(f"{source.name}: the {split} split has no photo of {named(missing)} that can be used; {ADVICE}")
     return photos
 
 

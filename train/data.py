@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -35,11 +35,11 @@ class EncodedPhoto:
 
 
 class Source(Protocol):
-    """A data set with two labels. The second one is the positive class.
+    """A data set with two labels or more.
 
     Attributes:
         name, version: of the data set.
-        labels: of the classes, the negative and the positive one.
+        labels: of the classes. Of two, the second one is the positive class.
         total: photos in all splits.
         left_out: files that are not photos of the data set: name -> reason.
     """
@@ -62,6 +62,9 @@ class Source(Protocol):
     def table(self) -> str:
         """The photos per class and split, and what is left out; empty if the data set has no such table."""
 
+    def too_few(self) -> str:
+        """Why the photos do not suffice to train, and what to do; empty if they do."""
+
 
 def open_source(data_dir: Path | None = None, positive_class: str | None = None) -> Source:
     """The data set in a folder, or TFDS `cats_vs_dogs`.
@@ -69,15 +72,26 @@ def open_source(data_dir: Path | None = None, positive_class: str | None = None)
     Args:
         data_dir: see `train.folder`. None: TFDS `cats_vs_dogs` from `TFDS_DATA_DIR`, or from TFDS's default folder;
             TFDS downloads it on first use.
-        positive_class: the label whose probability the network answers; by default the second in alphabetical order.
+        positive_class: of two labels, the one whose probability the network answers; by default the second in
+            alphabetical order.
 
     Raises:
-        DataError: the folder cannot be used as a data set, or has no such class.
+        DataError: the folder cannot be used as a data set, has no such class, or has more than two.
     """
     source: Source = TfdsSource() if data_dir is None else FolderSource(data_dir, positive_class)
-    if positive_class not in (None, source.labels[1]):
-        raise DataError(f"--positive-class {positive_class}: the classes of {source.name} are {list(source.labels)}")
-    return source
+    if positive_class in (None, positive(source.labels)):
+        return source
+    if len(source.labels) > 2:
+        raise DataError(
+            f"--positive-class {positive_class}: {source.name} has {len(source.labels)} classes, each of which gets a "
+            "probability; leave the flag out"
+        )
+    raise DataError(f"--positive-class {positive_class}: the classes of {source.name} are {list(source.labels)}")
+
+
+def positive(labels: Sequence[str]) -> str | None:
+    """The positive class of two labels; None if there are more."""
+    return labels[1] if len(labels) == 2 else None
 
 
 class TfdsSource:
@@ -122,6 +136,10 @@ class TfdsSource:
         """See `Source`."""
         return ""
 
+    def too_few(self) -> str:
+        """See `Source`."""
+        return ""
+
 
 class FolderSource:
     """A folder of class folders; see `train.folder`."""
@@ -135,9 +153,7 @@ class FolderSource:
             raise DataError(str(error)) from error
         self.labels = self.listing.labels
         self.left_out: Mapping[str, str] = self.listing.left_out
-        if len(self.labels) != 2:
-            raise DataError(f"{root}: needs two class folders, has {list(self.labels)}")
-        if positive_class == self.labels[0]:
+        if len(self.labels) == 2 and positive_class == self.labels[0]:
             self.labels = self.labels[::-1]
         self._files = [file for split in SPLITS for file in self.listing.splits[split]]
         self.total = len(self._files)
@@ -164,6 +180,10 @@ class FolderSource:
     def table(self) -> str:
         """See `Source`."""
         return self.listing.table()
+
+    def too_few(self) -> str:
+        """See `Source`."""
+        return self.listing.too_few()
 
 
 def read_split(source: Source, split: Split) -> Iterator[EncodedPhoto]:

@@ -12,14 +12,14 @@ from train import batches
 from train.phases import TEACHERS
 
 Teachers = Callable[[Any, Any], Any]
-"""(photos, number of the step) -> P(positive class), (photos, 1)."""
+"""(photos, number of the step) -> probabilities, (photos, outputs)."""
 
 
 @keras.saving.register_keras_serializable("train")
 class Student(keras.Model):
     """A network whose training targets are its teachers' answers. Validation and all metrics use the labels.
 
-    Backgrounds, at the end of a batch, keep their label `batches.BACKGROUND` as the target, and count in no metric.
+    Backgrounds, at the end of a batch, keep their own target, and count in no metric.
     """
 
     teachers: Teachers
@@ -29,14 +29,14 @@ class Student(keras.Model):
     ) -> Any:
         """As Keras calls it."""
         if training:
-            labeled = y[:, 0] != batches.BACKGROUND
+            labeled = ~batches.is_background(y)
             taught = self.teachers(tf.boolean_mask(x, labeled), self.optimizer.iterations)
             y = tf.concat([taught, tf.boolean_mask(y, ~labeled)], axis=0)
         return super().compute_loss(x, y, y_pred, sample_weight, training=training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """As Keras calls it."""
-        labeled = y[:, 0] != batches.BACKGROUND
+        labeled = ~batches.is_background(y)
         weights = None if sample_weight is None else tf.boolean_mask(sample_weight, labeled)
         return super().compute_metrics(x, tf.boolean_mask(y, labeled), tf.boolean_mask(y_pred, labeled), weights)
 

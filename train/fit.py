@@ -83,6 +83,7 @@ def _fit(model: keras.Model, phase: Phase, run: Run, state: Progress, background
         run.photos["train"],
         run.batch_size,
         model.input_shape[1],
+        outputs=model.output_shape[1],
         seed=run.seed + state.phase,
         epochs=range(state.epoch, phase.epochs),
         backgrounds=backgrounds,
@@ -92,7 +93,7 @@ def _fit(model: keras.Model, phase: Phase, run: Run, state: Progress, background
         initial_epoch=state.epoch,
         epochs=phase.epochs,
         steps_per_epoch=run.steps_per_epoch,
-        validation_data=batches.in_order(run.photos["validation"], run.batch_size),
+        validation_data=batches.in_order(run.photos["validation"], run.batch_size, model.output_shape[1]),
         callbacks=callbacks,
         shuffle=False,  # `batches` shuffles, so that a resumed run sees the same batches
     )
@@ -104,10 +105,13 @@ def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:
     rate = keras.optimizers.schedules.CosineDecay(
         phase.learning_rate / 100, steps - warmup, warmup_target=phase.learning_rate, warmup_steps=warmup
     )
+    binary = model.output_shape[1] == 1
+    loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=phase.weight_decay),
-        loss=keras.losses.BinaryCrossentropy(label_smoothing=phase.label_smoothing),
-        metrics=["accuracy", keras.metrics.AUC(name="auc")],
+        loss=loss(label_smoothing=phase.label_smoothing),
+        # Of more than two labels, the mean AUC of each label against all others.
+        metrics=["accuracy", keras.metrics.AUC(name="auc", multi_label=not binary)],
         jit_compile=False,  # on a CPU, XLA is ten times slower than oneDNN's kernels for this network
     )
 

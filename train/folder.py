@@ -7,7 +7,7 @@ missing validation or test split is cut from `train/`.
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -21,6 +21,11 @@ SHARES: Final[dict[Split, int]] = {"train": 80, "validation": 10, "test": 10}
 
 MIN_PHOTOS: Final = 10
 """Photos per class, so that each split has one."""
+
+ADVICE: Final = (
+    f"each class needs {MIN_PHOTOS} photos at least, some in each split, and hundreds for a useful accuracy: add "
+    "photos, or remove the class"
+)
 
 _NAMES: Final[dict[str, Split]] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _SYSTEM: Final = frozenset({"__MACOSX", "@eaDir", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
@@ -63,16 +68,25 @@ class Listing:
 
     def table(self) -> str:
         """The photos per class and split, and the files that are left out by reason, for the terminal."""
-        counts = Counter((file.label, split) for split, files in self.splits.items() for file in files)
+        counts = self._counts()
         width = max(len("class"), *map(len, self.labels))
         lines = [f"{'class':{width}}  " + "  ".join(f"{split:>10}" for split in SHARES)]
         rows = ([f"{counts[label, split]:>10,}" for split in SHARES] for label in self.labels)
         lines += [f"{label:{width}}  " + "  ".join(row) for label, row in zip(self.labels, rows, strict=True)]
         for reason, number in Counter(self.left_out.values()).most_common():
             names = [name for name, why in self.left_out.items() if why == reason]
-            more = f" and {number - 3:,} more" if number > 3 else ""
-            lines.append(f"left out: {number:,} ({reason}): {', '.join(names[:3])}{more}")
+            lines.append(f"left out: {number:,} ({reason}): {named(names)}")
         return "\n".join(lines)
+
+    def too_few(self) -> str:
+        """Which classes have too few photos to train on, or none in a split, and what to do; empty if all suffice."""
+        counts = self._counts()
+        of_each = {label: [counts[label, split] for split in SHARES] for label in self.labels}
+        small = [f"{label} ({sum(of)})" for label, of in of_each.items() if sum(of) < MIN_PHOTOS or not all(of)]
+        return f"too few photos of {named(small)}; {ADVICE}" if small else ""
+
+    def _counts(self) -> Counter[tuple[str, Split]]:
+        return Counter((file.label, split) for split, files in self.splits.items() for file in files)
 
 
 def listing(root: Path) -> Listing:
@@ -97,6 +111,12 @@ def listing(root: Path) -> Listing:
     _check_labels(root, found.labels)
     found.splits = _split(taken)
     return found
+
+
+def named(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _given_splits(root: Path) -> dict[Split, Path]:

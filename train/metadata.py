@@ -47,19 +47,20 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
     source = data.open_source(Path(place) if place else None)
     if sorted(trained_on["labels"]) != sorted(source.labels):
         raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
-    source = data.open_source(Path(place) if place else None, trained_on["positive_class"])
+    source = data.open_source(Path(place) if place else None, trained_on.get("positive_class"))
     if (trained_on["name"], trained_on.get("identity")) != (source.name, source.identity()):
         raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
     return source
 
 
 def environment() -> dict[str, str]:
-    """Versions of the packages that shape a result, and the commit."""
+    """Versions of the packages that shape a result, the commit, and the cores that the times depend on."""
     packages = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "pillow")
     return {
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "git_commit": git_commit(),
+        "cores": str(os.cpu_count()),
     }
 
 

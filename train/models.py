@@ -1,5 +1,6 @@
-"""The networks: raw 0-255 RGB pixels in, P(positive class) out."""
+"""The networks: raw 0-255 RGB pixels in; P(positive class) of two labels, or P(label) for each of more, out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,7 +20,12 @@ BACKBONE = keras.applications.MobileNetV2
 """Builds the backbone, as the functions of `keras.applications` do."""
 
 
-def baseline(size: int) -> keras.Model:
+def outputs(labels: Sequence[str]) -> int:
+    """The numbers that a network of these labels returns: one for two labels, else one for each."""
+    return 1 if len(labels) == 2 else len(labels)
+
+
+def baseline(size: int, outputs: int = 1) -> keras.Model:
     """A small CNN from scratch, the baseline for transfer learning: five 3x3 convolutions, about 0.4M weights."""
     inputs = keras.Input((size, size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
@@ -32,16 +38,17 @@ def baseline(size: int) -> keras.Model:
         if x.shape[1] > 1:  # the smallest inputs are down to one pixel
             x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(x)
-    return keras.Model(inputs, _head(x), name="baseline")
+    return keras.Model(inputs, _head(x, outputs), name="baseline")
 
 
-def mobilenetv2(size: int, weights: str) -> keras.Model:
+def mobilenetv2(size: int, weights: str, outputs: int = 1) -> keras.Model:
     """MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381) with a linear head; the backbone starts frozen.
 
     Args:
         size: of the square input, in pixels.
         weights: "imagenet" (Keras downloads them), "none" (random), or a file for
             `keras.applications.MobileNetV2(include_top=False)`.
+        outputs: see `outputs`.
 
     Raises:
         FileNotFoundError: the weights file does not exist.
@@ -55,18 +62,18 @@ def mobilenetv2(size: int, weights: str) -> keras.Model:
         backbone.load_weights(weights)
     backbone.trainable = False
     features = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(backbone.output)
-    return keras.Model(inputs, _head(features), name="mobilenetv2")
+    return keras.Model(inputs, _head(features, outputs), name="mobilenetv2")
 
 
-def _head(features: keras.KerasTensor) -> keras.KerasTensor:
+def _head(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
     x = keras.layers.Dropout(0.2)(features)
-    logit = keras.layers.Dense(1, name=LOGIT_LAYER)(x)
-    return keras.layers.Activation("sigmoid", name=PROBABILITY_LAYER)(logit)
+    logit = keras.layers.Dense(outputs, name=LOGIT_LAYER)(x)
+    return keras.layers.Activation("sigmoid" if outputs == 1 else "softmax", name=PROBABILITY_LAYER)(logit)
 
 
-def build(name: ModelName, size: int, weights: str) -> keras.Model:
+def build(name: ModelName, size: int, weights: str, outputs: int = 1) -> keras.Model:
     """The named network with its initial weights."""
-    return baseline(size) if name == "baseline" else mobilenetv2(size, weights)
+    return baseline(size, outputs) if name == "baseline" else mobilenetv2(size, weights, outputs)
 
 
 def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> keras.Model:
@@ -103,5 +110,7 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
 
 
 def predict(model: keras.Model, photos: cache.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
-    """P(positive class) of each photo, (photos,), float64."""
-    return np.asarray(model.predict(batches.in_order(photos, batch_size), verbose=0), np.float64)[:, 0]
+    """P(positive class) of each photo, (photos,), float64; for more than two labels P(label), (photos, labels)."""
+    ordered = batches.in_order(photos, batch_size, model.output_shape[1])
+    found = np.asarray(model.predict(ordered, verbose=0), np.float64)
+    return found[:, 0] if found.shape[1] == 1 else found

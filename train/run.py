@@ -38,12 +38,14 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     source = data.open_source(args.data_dir, args.positive_class)
     if table := source.table():
         print(table)
+    if why := source.too_few():
+        raise data.DataError(f"{source.name}: {why}")
     output = args.output or Path("runs") / source.name
     folder = output / "state" / args.model
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
     asked["data"] = source.identity()
     resumes = _resumes(args, source, output, folder, asked)
-    state, model = progress.load(folder) if resumes else _new(args)
+    state, model = progress.load(folder) if resumes else _new(args, source)
     photos = cache.load(source, args.img_size, args.cache_dir)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,14 +83,16 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
     return False
 
 
-def _new(args: argparse.Namespace) -> tuple[Progress, keras.Model]:
-    return Progress(environment=metadata.environment()), models.build(args.model, args.img_size, args.weights)
+def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
+    model = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+    return Progress(environment=metadata.environment()), model
 
 
 def _warn_of_imbalance(source: data.Source, photos: cache.Photos) -> None:
     if batches.class_weights(photos) is not None:
-        counts = zip(source.labels, np.bincount(photos.labels).tolist(), strict=True)
-        numbers = ", ".join(f"{count:,} of {label}" for label, count in counts)
+        counts = dict(zip(source.labels, np.bincount(photos.labels).tolist(), strict=True))
+        extremes = {max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)}
+        numbers = ", ".join(f"{count:,} of {label}" for label, count in counts.items() if label in extremes)
         print(f"warning: the training photos are imbalanced ({numbers}); photos of rare classes weigh more in the loss")
 
 
@@ -134,7 +138,7 @@ def _about_data(source: data.Source, photos: dict[Split, cache.Photos]) -> dict[
         "version": source.version,
         "identity": source.identity(),
         "labels": list(source.labels),
-        "positive_class": source.labels[1],
+        **({} if (positive := data.positive(source.labels)) is None else {"positive_class": positive}),
         "splits_percent": SHARES,
         "photos": {split: len(part) for split, part in photos.items()},
         "skipped": sum(len(part.skipped) for part in photos.values()),

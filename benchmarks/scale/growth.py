@@ -15,6 +15,7 @@ from PIL import Image
 from benchmarks import environments, events, figures, plots, processes
 from benchmarks.bare import PROBES
 from benchmarks.environments import BenchmarkError, Contender
+from evaluate import style
 
 # The last is the largest JPEG within MAX_IMAGE_PIXELS.
 MEGAPIXELS: Final = (0.2, 1.0, 3.0, 6.0, 12.0, 24.0, 50.0)
@@ -188,20 +189,21 @@ def _table(columns: dict[str, str], rows: list[dict[str, Any]]) -> str:
 
 def plot(results: dict[str, Any], path: Path) -> None:
     """Time over pixels, time of a photo over the records of an event, memory over requests; a PNG."""
-    one, two = ([each for each in results["pixels"] if each["threads"] == threads] for threads in THREADS)
-    with plots.drawn(path, 3, (9, 3)) as (left, middle, right):
-        left.plot(*_columns(one, "megapixels", "p50_ms"), "o-", color=plots.OURS, markersize=4, label="1 thread")
-        # Hollow and without a line, so that equal times stay visible.
-        left.plot(*_columns(two, "megapixels", "p50_ms"), "ks", fillstyle="none", markersize=9, label="2 threads")
-        left.legend()
-        left.set(xlabel="megapixels", ylabel="warm answer, ms")
-        left.margins(x=0.1)
-        middle.plot(*_columns(results["batches"], "records", "photo_ms"), "o-", color=plots.OURS)
-        middle.set(xlabel="photos in one S3 event", ylabel="a photo, ms", xscale="log")
-        right.plot(*_columns(results["requests"], "requests", "memory_mb"), "o-", color=plots.OURS)
-        right.set(xlabel="requests", ylabel="memory, MB", xscale="log")
-        for axes in (left, middle, right):
-            axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+    with plots.drawn(path, 3, 1.7) as (pixels, batches, requests):
+        sizes = [f"{each['megapixels']:g}" for each in results["pixels"] if each["threads"] == THREADS[0]]
+        rows = {
+            f"{threads} thread{'s' if threads > 1 else ''}": [
+                each["p50_ms"] for each in results["pixels"] if each["threads"] == threads
+            ]
+            for threads in THREADS
+        }
+        plots.grouped(pixels, sizes, rows, (style.OURS, style.OURS_OTHERWISE))
+        pixels.legend(loc="upper left")
+        pixels.set(title="A warm answer, ms", xlabel="megapixels")
+        plots.line(batches, *_columns(results["batches"], "records", "photo_ms"))
+        batches.set(title="A photo from S3, ms", xlabel="photos in one event")
+        plots.line(requests, *_columns(results["requests"], "requests", "memory_mb"))
+        requests.set(title="Memory, MB", xlabel="requests")
 
 
 def _columns(rows: list[dict[str, Any]], *names: str) -> list[list[float]]:

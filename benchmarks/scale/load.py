@@ -19,6 +19,7 @@ from benchmarks.scale.cost import USD_PER_GB_SECOND, USD_PER_REQUEST
 from benchmarks.scale.queueing import Queue, QueueRun
 from benchmarks.scale.simulation import Bucket, Function, Outcome, Service, around, poisson, requests
 from benchmarks.template import Settings
+from evaluate import style
 
 BASE_PER_S: Final = 1.0
 MULTIPLES: Final = (1, 10, 100, 1000)
@@ -240,13 +241,13 @@ def plot(results: dict[str, Any], path: Path) -> None:
         ("API: refused, %", lambda load: 100 * load["api"]["throttled_share"]),
         ("uploads: age p99, s", lambda load: load["uploads"]["p99_ms"] / 1000),
     )
-    with plots.drawn(path, len(panels), (10, 3)) as every:
+    with plots.drawn(path, len(panels), 1.6) as every:
         for axes, (title, value) in zip(every, panels, strict=True):
             rows = {
                 # Where the template's settings are enough, they are the recommended ones.
                 settings: [value(found.get(settings, found["template"])) for found in by_load.values()]
                 for settings in ("template", "recommended")
             }
-            plots.grouped(axes, [f"{multiple:,}x" for multiple in by_load], rows, (plots.BASELINE, plots.OURS))
+            plots.grouped(axes, [f"{multiple:,}x" for multiple in by_load], rows, (style.BASELINE, style.OURS))
             axes.set_title(title)
-        every[0].legend(title="settings")
+        every[0].legend(title="settings", loc="upper left")

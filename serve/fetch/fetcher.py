@@ -18,6 +18,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 from urllib.parse import quote, urljoin
 
+from serve import VERSION
 from serve.errors import FetchFailedError, FetchTimeoutError, UnsupportedImageTypeError, UrlRefusedError
 from serve.fetch.addresses import Address, Network, is_public
 from serve.fetch.response import HttpResponse, read_head
@@ -28,7 +29,7 @@ from serve.inflate import codings, decoded
 if TYPE_CHECKING:  # at run time the first https URL loads it: others do not pay
     import ssl
 
-USER_AGENT: Final = "cats-vs-dogs-lambda/0.1"
+USER_AGENT: Final = f"cats-vs-dogs-lambda/{VERSION}"
 """Says what asks, and with a contact who: Wikimedia's User-Agent policy, foundation.wikimedia.org."""
 
 MAX_REDIRECTS: Final = 5

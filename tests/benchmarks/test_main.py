@@ -78,9 +78,9 @@ def test_the_pages_show_the_run(folder: Path, results: dict[str, Any]) -> None:
     assert readme.endswith("-->\nafter\n")
     assert results["about"]["model_version"] in readme
     page = (folder / "pages" / "README.md").read_text()
-    plots = re.findall(r"\]\((plots/[^)]+)\)", page)
-    assert len(plots) == 4
-    for plot in [*plots, "plots/overview.png"]:
+    plots = re.findall(r'src="(plots/[^"]+)"', page)
+    assert len(plots) == 5
+    for plot in plots:
         assert 0 < (folder / "pages" / plot).stat().st_size < 200_000
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from convert import __main__ as convert_cli
 from evaluate import __main__ as cli
-from evaluate import card, check, criteria, plots
+from evaluate import card, check, criteria, plots, style
 from evaluate.corruptions import CORRUPTIONS
 from tests.conftest import make_photos
 from tests.small_run import SmallRun, train
@@ -128,9 +128,9 @@ def test_thumbnails_of_mistakes_are_those_of_the_photos_named(shipped: Shipped, 
         "probabilities": [1.0 - photo.label for photo in photos],
     }
     figure = plots.mistakes(wrong, source, "dog")
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert len(titles) == len(photos)
-    plots.save(figure, tmp_path / "plots" / "mistakes.png")
+    style.save(figure, tmp_path / "plots" / "mistakes.png")
     assert (tmp_path / "plots" / "mistakes.png").read_bytes().startswith(b"\x89PNG")
 
 

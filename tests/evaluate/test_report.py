@@ -18,7 +18,7 @@ def test_the_card_has_the_figures_of_metadata_and_evaluation(root: Path) -> None
     evaluation = json.loads((root / "models" / check.FILE).read_text())
     text = (root / "models" / "README.md").read_text(encoding="utf-8")
     assert card.card(metadata.read(root / "models"), evaluation) == text
-    plots = re.findall(r"\]\((plots/[^)]+)\)", text)
+    plots = re.findall(r'src="(plots/[^"]+)"', text)
     assert plots
     assert [plot for plot in plots if not (root / "models" / plot).is_file()] == []
 

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from serve import VERSION
+
 ROOT = Path(__file__).parents[2]
 CAT = str(ROOT / "examples" / "cat.jpg")
 
@@ -224,8 +226,7 @@ def test_csv_has_a_heading(folder: Path) -> None:
 
 
 def test_the_version_is_that_of_the_project() -> None:
-    known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert run("--version").stdout.decode().strip() == f"classify {known}"
+    assert run("--version").stdout.decode().strip() == f"classify {VERSION}"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -6,7 +6,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 PHOTO = b"\xff\xd8\xff" + bytes(range(256)) * 40
@@ -29,6 +29,7 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
+        self._talking: list[socket.socket] = []
         if tls:
             tls.sni_callback = lambda _sock, name, _context: self.sni.append(name)
         self._threads[0].start()
@@ -40,6 +41,7 @@ class Server:
             except OSError:
                 return
             self.accepted += 1
+            self._talking.append(sock)
             thread = threading.Thread(target=self._talk, args=(sock,))
             self._threads.append(thread)
             thread.start()
@@ -58,6 +60,9 @@ class Server:
         self.stopping.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for sock in self._talking:
+            with suppress(OSError):  # one that is closed already
+                sock.shutdown(socket.SHUT_RD)  # ends the wait for a client's next request
         for thread in self._threads:
             thread.join(10)
 

@@ -54,12 +54,20 @@ def split(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[data.Sou
     return source, cache.load_split(source, "train", 32, tmp_path / "cache")
 
 
-def with_bias(bias: float) -> keras.Model:
-    """A network that has the same logit for every picture."""
-    model = models.mobilenetv2(32, "none")
+def with_bias(*bias: float) -> keras.Model:
+    """A network that has the same logits for every picture."""
+    model = models.mobilenetv2(32, "none", len(bias))
     layer = model.get_layer(models.LOGIT_LAYER)
-    layer.set_weights([np.zeros_like(layer.kernel), np.array([bias], np.float32)])
+    layer.set_weights([np.zeros_like(layer.kernel), np.array(bias, np.float32)])
     return model
+
+
+def test_evidence_is_how_far_a_logit_is_above_the_others() -> None:
+    np.testing.assert_array_equal(backgrounds._evidence(np.array([[2.0], [-3.0]])), [[-2, 2], [3, -3]])
+    np.testing.assert_allclose(backgrounds._evidence(np.array([1.0, 2.0, 6.0])), [-3, -1.5, 4.5])
+    np.testing.assert_allclose(
+        backgrounds._evidence(np.array([5.0, 7.0])), [-2, 2]
+    )  # as the sigmoid of their difference
 
 
 def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[data.Source, cache.Photos]) -> None:
@@ -72,12 +80,14 @@ def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[da
         np.testing.assert_array_equal(piece, whole[name][:40, :40])  # of as empty windows, the first one
 
 
-@pytest.mark.parametrize(("bias", "left"), [(3.0, 0), (-3.0, 1), (0.5, None)])
+@pytest.mark.parametrize(
+    ("bias", "left"), [([3.0], 0), ([-3.0], 1), ([0.5], None), ([3, 0, 3], 1), ([0, 3, 0], 0), ([1, 1.5, 1], None)]
+)
 def test_a_piece_that_speaks_for_its_label_by_itself_is_left_out(
-    split: tuple[data.Source, cache.Photos], bias: float, left: int | None
+    split: tuple[data.Source, cache.Photos], bias: list[float], left: int | None
 ) -> None:
     source, photos = split
-    cut = backgrounds.cut(with_bias(bias), source, photos)
+    cut = backgrounds.cut(with_bias(*bias), source, photos)
     assert len(cut) == (len(photos) if left is None else (photos.labels == left).sum())
 
 

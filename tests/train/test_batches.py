@@ -49,7 +49,7 @@ def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(pho
     for images, labels in made:
         is_black = np.median(images, axis=(1, 2, 3)) < 25  # a crop may have gray around, and lower contrast
         assert is_black.tolist() == [False] * (len(labels) - 2) + [True] * 2
-        assert (labels[:, 0] == batches.BACKGROUND).numpy().tolist() == is_black.tolist()
+        assert (labels[:, 0] == batches.background(1)).numpy().tolist() == is_black.tolist()
     rest = batches.for_training(photos, 16, 32, seed=1, epochs=range(1, 2), backgrounds=black)
     for (images, _), (again, _) in zip(made[steps:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
@@ -75,7 +75,7 @@ def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache
     total = {0.0: 0.0, 1.0: 0.0}
     for _, wanted, weights in batches.for_training(uneven, 16, 32, seed=1, epochs=range(1), backgrounds=black):
         for label, weight in zip(wanted.numpy().ravel().tolist(), weights.numpy().ravel().tolist(), strict=True):
-            if label == batches.BACKGROUND:
+            if label == batches.background(1):
                 assert weight == 1
             else:
                 total[label] += weight
@@ -86,3 +86,24 @@ def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache
 def test_small_data_sets_have_small_batches(count: int, expected: int) -> None:
     photos = cache.Photos(np.zeros((count, 1, 1, 3), np.uint8), np.zeros(count, np.int64), [], {})
     assert batches.default_size(photos) == expected
+
+
+def test_of_more_than_two_labels_the_target_is_one_for_the_photo_s_own(photos: cache.Photos) -> None:
+    three = cache.Photos(photos.images, np.arange(len(photos)) % 3, photos.names, {})
+    (wanted,) = (wanted.numpy() for _, wanted in batches.in_order(three, len(three), outputs=3))
+    np.testing.assert_array_equal(wanted, np.eye(3, dtype=np.float32)[three.labels])
+
+
+def test_of_more_than_two_labels_backgrounds_are_as_probable_as_each_other_and_weigh_one(photos: cache.Photos) -> None:
+    labels = np.minimum(np.arange(len(photos)) % 8, 2)
+    uneven = cache.Photos(photos.images, labels, photos.names, {})
+    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
+    total = np.zeros(3)
+    made = batches.for_training(uneven, 16, 32, outputs=3, seed=1, epochs=range(1), backgrounds=black)
+    for images, wanted, weights in made:
+        is_black = np.median(images, axis=(1, 2, 3)) < 25
+        np.testing.assert_array_equal(batches.is_background(wanted), is_black)
+        np.testing.assert_allclose(wanted[is_black], 1 / 3, rtol=1e-6)
+        assert (weights.numpy()[is_black] == 1).all()
+        total += (wanted.numpy() * weights.numpy())[~is_black].sum(axis=0)
+    np.testing.assert_allclose(total, len(photos) / 3, rtol=1e-5)

@@ -123,9 +123,13 @@ def test_broken_files_are_skipped_counted_and_named(
             assert f"skipped {len(part.skipped)} of {len(part) + len(part.skipped)} files of the {split}" in printed
 
 
-def test_a_split_without_one_of_the_classes_is_an_error(photo_folder: Folder, tmp_path: Path) -> None:
-    with pytest.raises(data.DataError, match="add more"):
-        cache.load(data.open_source(photo_folder(2)), 32, tmp_path / "cache")
+def test_a_split_without_a_photo_of_a_class_that_decodes_is_an_error(photo_folder: Folder, tmp_path: Path) -> None:
+    for split, number in (("train", 10), ("test", 1)):
+        photo_folder(number).rename(tmp_path / split)
+    whole = (tmp_path / "test" / "cat" / "000.jpg").read_bytes()
+    (tmp_path / "test" / "cat" / "000.jpg").write_bytes(whole[:700])
+    with pytest.raises(data.DataError, match="the test split has no photo of cat that can be used; each class needs"):
+        cache.load_split(data.open_source(tmp_path), "test", 32, tmp_path / "cache")
 
 
 def test_a_near_duplicate_of_a_test_photo_is_not_trained_on(

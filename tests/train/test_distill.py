@@ -27,8 +27,12 @@ class Taught(NamedTuple):
 
 @pytest.fixture
 def taught(tiny: None, tmp_path: Path) -> Taught:
+    return start(tmp_path)
+
+
+def start(folder: Path, outputs: int = 1) -> Taught:
     keras.utils.set_random_seed(1)
-    model = models.mobilenetv2(32, "none")
+    model = models.mobilenetv2(32, "none", outputs)
     models.unfreeze(model, 0.9)
     pixels = np.random.default_rng(1).uniform(0, 255, (16, 32, 32, 3)).astype(np.float32)
     for name in TEACHERS:
@@ -37,11 +41,11 @@ def taught(tiny: None, tmp_path: Path) -> Taught:
                 layer.kernel.assign(layer.kernel + 0.3 * keras.random.normal(layer.kernel.shape))
         for _ in range(4):
             model(pixels, training=True)
-        distill.bare(model).save_weights(tmp_path / f"{name}.weights.h5")
-    student = distill.student(model, tmp_path)
-    one, other = distill.loaded(student, tmp_path)
-    student.teachers = distill.teachers(student, tmp_path)
-    return Taught(student, (one, other), tmp_path)
+        distill.bare(model).save_weights(folder / f"{name}.weights.h5")
+    student = distill.student(model, folder)
+    one, other = distill.loaded(student, folder)
+    student.teachers = distill.teachers(student, folder)
+    return Taught(student, (one, other), folder)
 
 
 def cross_entropy(wanted: Answers, given: Answers) -> float:
@@ -73,7 +77,8 @@ def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_undeci
     student.compile(optimizer="sgd", loss="binary_crossentropy")
     random = np.random.default_rng(0)
     images, given = random.uniform(0, 255, (6, 32, 32, 3)).astype(np.float32), random.uniform(0.1, 0.9, (6, 1))
-    labels = np.array([[0], [1], [0], [1], [batches.BACKGROUND], [batches.BACKGROUND]], np.float32)
+    undecided = batches.background(1)
+    labels = np.array([[0], [1], [0], [1], [undecided], [undecided]], np.float32)
     wanted = np.concatenate([np.asarray(student.teachers(images[:4], 0)), labels[4:]])
     while_training = student.compute_loss(images, tf.constant(labels), given.astype(np.float32), training=True)
     assert float(while_training) == pytest.approx(cross_entropy(wanted, given), rel=1e-4)
@@ -82,11 +87,26 @@ def test_the_student_learns_the_teachers_answers_and_that_backgrounds_are_undeci
     assert float(to_labels) == pytest.approx(cross_entropy(labels[:4], given[:4]), rel=1e-4)
 
 
+def test_of_more_than_two_labels_backgrounds_are_as_probable_as_each_other(tiny: None, tmp_path: Path) -> None:
+    student = start(tmp_path, outputs=3).student
+    student.compile(optimizer="sgd", loss="categorical_crossentropy", metrics=["accuracy"])
+    random = np.random.default_rng(0)
+    images, given = random.uniform(0, 255, (4, 32, 32, 3)).astype(np.float32), random.dirichlet((1, 1, 1), 4)
+    labels = np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0], [1 / 3] * 3], np.float32)
+    wanted = np.concatenate([np.asarray(student.teachers(images[:3], 0)), labels[3:]])
+    loss = student.compute_loss(images, tf.constant(labels), given.astype(np.float32), training=True)
+    assert float(loss) == pytest.approx(-(wanted * np.log(given)).sum(axis=1).mean(), rel=1e-4)
+    answers = student.predict(images, verbose=0).argmax(axis=1)
+    labels[:3] = np.eye(3)[[answers[0], answers[1], (answers[2] + 1) % 3]]
+    result = student.evaluate(images, labels, batch_size=4, return_dict=True, verbose=0)
+    assert result["accuracy"] == pytest.approx(2 / 3)
+
+
 def test_backgrounds_count_in_no_metric(taught: Taught) -> None:
     student = taught.student
     student.compile(optimizer="sgd", loss="binary_crossentropy", metrics=["accuracy"])
     images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32)
     right = student.predict(images, verbose=0) >= 0.5
-    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], batches.BACKGROUND], np.float32)[:, np.newaxis]
+    labels = np.array([right[0, 0], right[1, 0], not right[2, 0], batches.background(1)], np.float32)[:, np.newaxis]
     result = student.evaluate(images, labels, batch_size=4, return_dict=True, verbose=0)
     assert result["accuracy"] == pytest.approx(2 / 3)

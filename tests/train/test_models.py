@@ -17,6 +17,16 @@ def test_raw_pixels_in_one_probability_out(name: models.ModelName) -> None:
     assert ((probabilities > 0) & (probabilities < 1)).all()
 
 
+@pytest.mark.parametrize("name", ["baseline", "mobilenetv2"])
+def test_more_than_two_labels_have_a_probability_each(name: models.ModelName) -> None:
+    assert [models.outputs(labels) for labels in ("ab", "abc", "abcde")] == [1, 3, 5]
+    model = models.build(name, 32, "none", outputs=3)
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    probabilities = model.predict(pixels, verbose=0)
+    assert probabilities.shape == (4, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
 def test_rescaling_inside_maps_0_and_255_to_what_the_weights_were_trained_on() -> None:
     model = models.build("mobilenetv2", 32, "none")
     rescaled = keras.Model(model.input, model.get_layer("rescaling").output)

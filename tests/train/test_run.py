@@ -137,6 +137,18 @@ def test_a_mistyped_flag_deletes_nothing(
     assert interrupted.read_bytes() == before
 
 
+def test_a_class_with_too_few_photos_is_named_before_photos_are_decoded(
+    photos: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for file in sorted(Path("photos/dog").iterdir())[9:]:
+        file.unlink()
+    assert start() == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("error: photos: too few photos of dog (9); each class needs 10 photos at least")
+    assert printed.out.startswith("class")
+    assert not Path(".cache").exists()
+
+
 def test_weights_are_looked_for_before_photos_are_decoded(photos: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert start("--model", "mobilenetv2", "--weights", "none.h5") == 2
     assert "none.h5" in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_SUPPORTED: Final = "JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC"
+SUPPORTED: Final = "JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC"
 _KINDS: Final = {
     b"%PDF": "a PDF document",
     b"%!PS": "a PostScript document",
@@ -26,10 +26,10 @@ def advice(data: bytes) -> str:
     """The message for a client that sent a file of no supported format."""
     kind = _kind(data)
     if kind is None:
-        return f"The file is not an image of a supported format: send a {_SUPPORTED} file."
+        return f"The file is not an image of a supported format: send a {SUPPORTED} file."
     if kind == "":
-        return f"The file is empty: send a {_SUPPORTED} file."
-    return f"The file is {kind}: send a {_SUPPORTED} file."
+        return f"The file is empty: send a {SUPPORTED} file."
+    return f"The file is {kind}: send a {SUPPORTED} file."
 
 
 def _kind(data: bytes) -> str | None:

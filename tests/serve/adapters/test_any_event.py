@@ -26,7 +26,9 @@ S3_SAMPLES = (
 Load = Callable[[str], Any]
 
 # Fixtures last for the session, or are made of nothing that a test can change.
-many = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(
+    deadline=None, max_examples=2 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20) | st.just("\ud800"),
@@ -144,7 +146,7 @@ def test_no_change_to_an_http_event_breaks_it(data: st.DataObject, name: str, sa
 
 
 @pytest.mark.parametrize("name", S3_SAMPLES)
-@settings(many, max_examples=60)
+@settings(many, max_examples=settings().max_examples * 3 // 5)
 @given(data=st.data())
 def test_no_change_to_an_event_of_s3_loses_it(
     data: st.DataObject, name: str, sample_event: Load, s3_app: App, denying_s3: None

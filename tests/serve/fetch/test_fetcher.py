@@ -444,7 +444,7 @@ def test_of_a_redirect_the_log_gets_no_more_than_scheme_and_host(internet: Inter
 # For good measure
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples * 3 // 5, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", head(Transfer_Encoding="chunked")]))
 def test_any_answer_is_a_body_or_a_problem(server: Server, answer: bytes, start: bytes) -> None:
     def dial(_address: str, _port: int, _timeout_s: float) -> socket.socket:

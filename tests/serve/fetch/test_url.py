@@ -113,7 +113,7 @@ def test_blanks_are_encoded_within_and_dropped_around(server: Server, internet: 
     assert server.requests[-1].startswith(f"GET {path} HTTP/1.1\r\n")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings().max_examples, deadline=None)
 @given(
     st.one_of(
         st.text(),

@@ -36,8 +36,8 @@ STORED = {
 LOSSLESS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 100, "subsampling": 0},
     "PNG": {},
-    "WEBP": {"lossless": True},
-    "AVIF": {"quality": 100},
+    "WEBP": {"lossless": True, "method": 0, "quality": 0},
+    "AVIF": {"quality": 100, "speed": 10},
 }
 
 
