@@ -2,7 +2,8 @@
 
 from typing import Final
 
-NETWORKS: Final = {"baseline": "small CNN", "mobilenetv2": "MobileNetV2"}
+from train import backbones
+
 PHASES: Final = {
     "scratch": "from scratch",
     "frozen": "frozen backbone",
@@ -19,5 +20,5 @@ def full(model: str) -> str:
 
 def network(model: str, phase: str | None = None) -> str:
     """The name of a network, such as "MobileNetV2, distilled" at the end of a phase of its training."""
-    name = NETWORKS.get(model, model)
+    name = backbones.title(model)
     return name if phase is None else f"{name}, {PHASES.get(phase, phase)}"

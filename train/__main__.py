@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from train.backbones import BACKBONES, BASELINE, DEFAULT, NETWORKS
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -40,25 +42,30 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", choices=["baseline", "mobilenetv2"], default="mobilenetv2", help="the network")
+    group.add_argument(
+        "--model",
+        "--backbone",
+        choices=NETWORKS,
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"the network: a backbone with ImageNet weights ({', '.join(BACKBONES)}), or {BASELINE}: a small CNN",
+    )
     group.add_argument(
         "--img-size", type=_size, default=160, help="height and width of its input, in pixels; a multiple of 32"
     )
     group.add_argument(
         "--weights",
         default="imagenet",
-        help="initial weights of mobilenetv2: imagenet (Keras downloads them), none (random), or a file",
+        help="initial weights of the backbone: imagenet (Keras downloads them), none (random), or a file",
     )
 
 
 def _add_epochs(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--epochs", type=_count, help="most epochs of the first phase; default: 3 for mobilenetv2, 12 for baseline"
-    )
+    group.add_argument("--epochs", type=_count, help="most epochs of the first phase; default: 3, or 12 for baseline")
     group.add_argument(
         "--fine-tune-epochs",
         type=_count_or_none,
-        help="most epochs that train all layers of mobilenetv2; default: 8, or 0 with --epochs",
+        help="most epochs that train all layers of the backbone; default: 8, or 0 with --epochs",
     )
     group.add_argument(
         "--distill-epochs",

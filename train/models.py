@@ -1,23 +1,19 @@
 """The networks: raw 0-255 RGB pixels in; P(positive class) of two labels, or P(label) for each of more, out."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from train import batches, cache
-
-ModelName = Literal["baseline", "mobilenetv2"]
+from train import backbones, batches, cache, data
 
 LOGIT_LAYER: Final = "logit"
 FEATURES_LAYER: Final = "features"
 PROBABILITY_LAYER: Final = "probability"
-
-BACKBONE = keras.applications.MobileNetV2
-"""Builds the backbone, as the functions of `keras.applications` do."""
 
 
 def outputs(labels: Sequence[str]) -> int:
@@ -38,31 +34,47 @@ def baseline(size: int, outputs: int = 1) -> keras.Model:
         if x.shape[1] > 1:  # the smallest inputs are down to one pixel
             x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(x)
-    return keras.Model(inputs, _head(x, outputs), name="baseline")
+    return keras.Model(inputs, _head(x, outputs), name=backbones.BASELINE)
 
 
-def mobilenetv2(size: int, weights: str, outputs: int = 1) -> keras.Model:
-    """MobileNetV2 1.0 (Sandler et al. 2018, arXiv:1801.04381) with a linear head; the backbone starts frozen.
+def transfer(name: str, size: int, weights: str, outputs: int = 1) -> keras.Model:
+    """A backbone with a linear head; the backbone starts frozen.
 
     Args:
+        name: a key of `backbones.BACKBONES`.
         size: of the square input, in pixels.
-        weights: "imagenet" (Keras downloads them), "none" (random), or a file for
-            `keras.applications.MobileNetV2(include_top=False)`.
+        weights: "imagenet" (Keras downloads them), "none" (random), or a file that the backbone's function of
+            `keras.applications` has made with `include_top=False`.
         outputs: see `outputs`.
 
     Raises:
         FileNotFoundError: the weights file does not exist.
+        DataError: it holds the weights of another network.
     """
     inputs = keras.Input((size, size, 3), name="image")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(inputs)
-    backbone = BACKBONE(input_tensor=x, include_top=False, weights="imagenet" if weights == "imagenet" else None)
-    if weights not in ("imagenet", "none"):
-        if not Path(weights).is_file():
-            raise FileNotFoundError(f"{weights}: no such file; --weights takes imagenet, none, or a weights file")
-        backbone.load_weights(weights)
+    backbone = _backbone(backbones.BACKBONES[name], inputs, weights)
     backbone.trainable = False
     features = keras.layers.GlobalAveragePooling2D(name=FEATURES_LAYER)(backbone.output)
-    return keras.Model(inputs, _head(features, outputs), name="mobilenetv2")
+    return keras.Model(inputs, _head(features, outputs), name=name)
+
+
+def _backbone(known: backbones.Backbone, image: keras.KerasTensor, weights: str) -> keras.Model:
+    if not known.rescales:
+        image = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
+    build = getattr(keras.applications, known.function)
+    initial = "imagenet" if weights == "imagenet" else None
+    backbone = build(input_tensor=image, include_top=False, weights=initial, **known.options)
+    if weights in ("imagenet", "none"):
+        return backbone
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f"{weights}: no such file; --weights takes imagenet, none, or a weights file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns of layers that the file lacks
+            backbone.load_weights(weights)
+    except (ValueError, UserWarning) as error:
+        raise data.DataError(f"{weights}: does not hold the weights of {known.title}") from error
+    return backbone
 
 
 def _head(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
@@ -71,9 +83,9 @@ def _head(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
     return keras.layers.Activation("sigmoid" if outputs == 1 else "softmax", name=PROBABILITY_LAYER)(logit)
 
 
-def build(name: ModelName, size: int, weights: str, outputs: int = 1) -> keras.Model:
-    """The named network with its initial weights."""
-    return baseline(size, outputs) if name == "baseline" else mobilenetv2(size, weights, outputs)
+def build(name: str, size: int, weights: str, outputs: int = 1) -> keras.Model:
+    """The network of `backbones.NETWORKS` with that name, with its initial weights."""
+    return baseline(size, outputs) if name == backbones.BASELINE else transfer(name, size, weights, outputs)
 
 
 def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> keras.Model:

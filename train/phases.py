@@ -4,6 +4,8 @@ import argparse
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from train.backbones import BASELINE
+
 PhaseName = Literal["scratch", "frozen", "fine-tune", "fine-tune-2", "distill"]
 TEACHERS: Final[tuple[PhaseName, ...]] = ("fine-tune", "fine-tune-2")
 
@@ -37,7 +39,7 @@ class Phase:
 
 def phases(args: argparse.Namespace) -> list[Phase]:
     """The phases that the flags of `python -m train` ask for."""
-    if args.model == "baseline":
+    if args.model == BASELINE:
         return [Phase("scratch", args.epochs or 12, args.learning_rate, args.patience)]
     fine_tune_epochs, distill_epochs = _epochs(args)
     frozen = Phase("frozen", args.epochs or 3, args.learning_rate, args.patience)

@@ -13,12 +13,11 @@ import tensorflow as tf
 
 from evaluate import metrics
 from train import backgrounds, batches, cache, data, fit, metadata, models, progress
+from train.backbones import BASELINE
 from train.folder import SHARES, Split
 from train.phases import Phase, phases
 from train.pixels import Pixels
 from train.progress import Progress
-
-MODEL_FILES: Final = {"baseline": "baseline.keras", "mobilenetv2": "model.keras"}
 
 _NOT_COMPARED: Final = ("resume", "overwrite", "output", "tensorboard", "cache_dir", "data_dir")
 
@@ -56,13 +55,17 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     run = fit.Run(photos, folder, batch_size, args.seed, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
-    file = _write_model(model, output / MODEL_FILES[args.model])
+    file = _write_model(model, output / _file(args.model))
     written = {**_about_network(args, file, model, todo, state), "batch_size": batch_size}
     _write_metadata(args, output, written, _about_data(source, photos))
     _write_history(output / "history" / f"{args.model}.json", state)
     state.finished = True
     progress.save(model, state, folder)
     return written
+
+
+def _file(network: str) -> str:
+    return f"{BASELINE if network == BASELINE else 'model'}.keras"
 
 
 def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
@@ -77,8 +80,8 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
         return True
     if unfinished and not args.overwrite:
         raise data.DataError(f"{folder}: holds an interrupted run; continue it with --resume, or use --overwrite")
-    if (output / MODEL_FILES[args.model]).is_file() and not args.overwrite:
-        file = output / MODEL_FILES[args.model]
+    if (output / _file(args.model)).is_file() and not args.overwrite:
+        file = output / _file(args.model)
         raise data.DataError(f"{file}: exists; replace it with --overwrite, or name another folder with --output")
     return False
 
@@ -154,7 +157,7 @@ def _about_network(
         "parameters": model.count_params(),
         "input_size": args.img_size,
         "seed": args.seed,
-        "weights": "none" if args.model == "baseline" else Path(args.weights).name,
+        "weights": "none" if args.model == BASELINE else Path(args.weights).name,
         "phases": [asdict(phase) for phase in todo],
         "epochs_run": {phase.name: sum(epoch["phase"] == phase.name for epoch in state.history) for phase in todo},
         "phase_seconds": {phase.name: round(state.seconds(phase.name)) for phase in todo},
@@ -166,13 +169,15 @@ def _about_network(
 def _write_metadata(
     args: argparse.Namespace, output: Path, written: dict[str, Any], about_data: dict[str, Any]
 ) -> None:
-    """Add the network to metadata.json. Figures of files converted from a previous network are dropped."""
+    """Add the network to metadata.json. What is known of a network in the same file, and of its conversions, goes."""
     known = metadata.read(output)
     known["data"] = about_data
     known["data_dir"] = None if args.data_dir is None else str(args.data_dir.resolve())
-    known.setdefault("models", {})[args.model] = written
+    models = known.get("models", {})
+    replaced = {args.model} | {name for name, one in models.items() if one["file"] == written["file"]}
+    known["models"] = {**{name: one for name, one in models.items() if name not in replaced}, args.model: written}
     conversions = known.get("conversions", {})
-    known["conversions"] = {mode: one for mode, one in conversions.items() if one["network"] != args.model}
+    known["conversions"] = {mode: one for mode, one in conversions.items() if one["network"] not in replaced}
     metadata.write(output, known)
     print(f"wrote {output / written['file']} ({written['bytes'] / 1e6:.1f} MB) and {output / metadata.FILE}")
 

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import keras
 import pytest
 
 from convert import __main__ as convert_cli
@@ -12,7 +13,7 @@ from serve.model.classifier import Classifier
 from tests.conftest import make_photos
 from tests.train.conftest import tiny_backbone
 from train import __main__ as train_cli
-from train import data, metadata, models
+from train import data, metadata
 
 pytestmark = pytest.mark.training
 
@@ -26,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (photos / "dog").rename(photos / "pear")
     run, cache = place / "runs" / "fruit", ["--cache-dir", str(place / "cache")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(models, "BACKBONE", tiny_backbone)
+        patch.setattr(keras.applications, "MobileNetV2", tiny_backbone)
         small = ["--weights", "none", "--img-size", "32", "--epochs", "1", "--positive-class", "apple"]
         assert train_cli.main(["--data-dir", str(photos), "--output", str(run), *cache, *small]) == 0
     for mode in ("int8", "float16"):
@@ -91,6 +92,15 @@ def test_a_file_that_was_not_measured_replaces_nothing(place: Path, capsys: pyte
     shutil.copy(run / "model.tflite", run / "model.float16.tflite")
     assert publish(place) == 2
     assert "convert again" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_files_of_two_networks_replace_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = metadata.read(place / "runs" / "fruit")
+    known["conversions"]["float16"]["network"] = "baseline"
+    metadata.write(place / "runs" / "fruit", known)
+    assert publish(place) == 2
+    assert "are of different networks" in capsys.readouterr().err
     assert_unchanged(place)
 
 

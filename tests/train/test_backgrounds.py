@@ -38,11 +38,11 @@ def test_photos_that_are_full_of_it_have_more_evidence(brightness: keras.Model) 
 
 def test_the_shares_of_all_places_have_the_logit_for_a_mean() -> None:
     keras.utils.set_random_seed(1)
-    model = models.mobilenetv2(32, "none")
+    model = models.transfer("mobilenetv2", 32, "none")
     shares = backgrounds._class_map(model)
     assert shares.input_shape == (None, 64, 64, 3)
     pixels = np.random.default_rng(1).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
-    large = models.mobilenetv2(64, "none")
+    large = models.transfer("mobilenetv2", 64, "none")
     large.set_weights(model.get_weights())
     logit = keras.Model(large.inputs[0], large.get_layer(models.LOGIT_LAYER).output)
     np.testing.assert_allclose(shares(pixels).numpy().mean(axis=(1, 2)), logit(pixels), rtol=1e-4, atol=1e-6)
@@ -56,7 +56,7 @@ def split(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[data.Sou
 
 def with_bias(*bias: float) -> keras.Model:
     """A network that has the same logits for every picture."""
-    model = models.mobilenetv2(32, "none", len(bias))
+    model = models.transfer("mobilenetv2", 32, "none", len(bias))
     layer = model.get_layer(models.LOGIT_LAYER)
     layer.set_weights([np.zeros_like(layer.kernel), np.array(bias, np.float32)])
     return model

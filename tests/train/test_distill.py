@@ -32,7 +32,7 @@ def taught(tiny: None, tmp_path: Path) -> Taught:
 
 def start(folder: Path, outputs: int = 1) -> Taught:
     keras.utils.set_random_seed(1)
-    model = models.mobilenetv2(32, "none", outputs)
+    model = models.transfer("mobilenetv2", 32, "none", outputs)
     models.unfreeze(model, 0.9)
     pixels = np.random.default_rng(1).uniform(0, 255, (16, 32, 32, 3)).astype(np.float32)
     for name in TEACHERS:

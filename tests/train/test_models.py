@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from train import models
+from convert import quantize
+from serve.model import model_file
+from serve.model.classifier import Classifier
+from train import backbones, models
+from train.data import DataError
 
 
 @pytest.mark.parametrize("name", ["baseline", "mobilenetv2"])
-def test_raw_pixels_in_one_probability_out(name: models.ModelName) -> None:
+def test_raw_pixels_in_one_probability_out(name: str) -> None:
     model = models.build(name, 64, "none")
     pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
     probabilities = model.predict(pixels, verbose=0)
@@ -18,13 +22,35 @@ def test_raw_pixels_in_one_probability_out(name: models.ModelName) -> None:
 
 
 @pytest.mark.parametrize("name", ["baseline", "mobilenetv2"])
-def test_more_than_two_labels_have_a_probability_each(name: models.ModelName) -> None:
+def test_more_than_two_labels_have_a_probability_each(name: str) -> None:
     assert [models.outputs(labels) for labels in ("ab", "abc", "abcde")] == [1, 3, 5]
     model = models.build(name, 32, "none", outputs=3)
     pixels = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     probabilities = model.predict(pixels, verbose=0)
     assert probabilities.shape == (4, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", backbones.BACKBONES)
+def test_every_backbone_scales_raw_pixels_and_ends_in_a_map_of_features(name: str) -> None:
+    model = models.build(name, 64, "none", outputs=3)
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    rescaling = next(layer for layer in model.layers if isinstance(layer, keras.layers.Rescaling))
+    assert np.abs(keras.Model(model.input, rescaling.output)(pixels)).max() <= 1
+    assert model.get_layer(models.FEATURES_LAYER).input.shape[1:3] == (2, 2)
+    assert len(model.trainable_weights) == 2
+
+
+@pytest.mark.training
+def test_a_backbone_of_other_operations_is_mirrored_quantized_and_served(tmp_path: Path) -> None:
+    """Hard swish, and squeeze and excitation."""
+    keras.utils.set_random_seed(1)
+    model = models.build("mobilenetv3-small", 96, "none", outputs=3)
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    file = tmp_path / "model.tflite"
+    content = quantize.convert(models.mirrored(model), "int8", pixels)
+    file.write_bytes(model_file.pack(content, ("a", "b", "c"), None, {}))
+    assert sum(Classifier(file).probabilities(pixels[0].tobytes())) == pytest.approx(1, abs=1 / 256)
 
 
 def test_rescaling_inside_maps_0_and_255_to_what_the_weights_were_trained_on() -> None:
@@ -55,15 +81,19 @@ def test_weights_from_a_file_are_those_of_the_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_weights_of_another_network_are_an_error_that_names_both(tmp_path: Path) -> None:
+    keras.applications.MobileNetV2(include_top=False, weights=None, alpha=0.35).save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(DataError, match=r"w\.weights\.h5.*weights of MobileNetV2"):
+        models.build("mobilenetv2", 32, str(tmp_path / "w.weights.h5"))
+
+
 def test_a_missing_weights_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="--weights"):
         models.build("mobilenetv2", 32, str(tmp_path / "none.h5"))
 
 
 @pytest.mark.parametrize(("name", "scale"), [("baseline", 0.3), ("mobilenetv2", 30)])
-def test_mirrored_answers_with_the_mean_logit_of_the_photo_and_its_mirror_image(
-    name: models.ModelName, scale: float
-) -> None:
+def test_mirrored_answers_with_the_mean_logit_of_the_photo_and_its_mirror_image(name: str, scale: float) -> None:
     keras.utils.set_random_seed(1)
     model = models.build(name, 64, "none")
     kernel = model.get_layer(models.LOGIT_LAYER).kernel

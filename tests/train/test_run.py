@@ -97,13 +97,17 @@ def test_a_finished_network_is_replaced_with_its_figures_and_only_when_asked_to(
 ) -> None:
     folder = Path("runs/photos")
     before, known = (folder / "baseline.keras").read_bytes(), metadata.read(folder)
-    known["conversions"] = {"int8": {"network": "baseline"}, "float16": {"network": "mobilenetv2"}}
+    known["models"]["other"] = {"file": "baseline.keras"}
+    known["conversions"] = {
+        "int8": {"network": "baseline"}, "float16": {"network": "mobilenetv2"}, "none": {"network": "other"}
+    }  # fmt: skip
     metadata.write(folder, known)
     assert start("--seed", "2") == 2
     assert "--overwrite" in capsys.readouterr().err
     assert (folder / "baseline.keras").read_bytes() == before
     assert start("--seed", "2", "--overwrite") == 0
     assert (folder / "baseline.keras").read_bytes() != before
+    assert list(metadata.read(folder)["models"]) == ["baseline"]
     assert metadata.read(folder)["conversions"] == {"float16": {"network": "mobilenetv2"}}
     assert capsys.readouterr().out.startswith("class       train  validation        test\ncat")
 
