@@ -82,7 +82,9 @@ def page(results: dict[str, Any]) -> str:
 def summary(results: dict[str, Any]) -> str:
     """The part of README.md about the run."""
     parts = [_about(results), *([_overview_table(results)] if overview(results) else [])]
-    return "\n\n".join([*parts, "All figures, and how they are measured: [`benchmarks/`](benchmarks/README.md)."])
+    return "\n\n".join(
+        [*parts, "Medians. All figures, and how they are measured: [`benchmarks/`](benchmarks/README.md)."]
+    )
 
 
 def _about(results: dict[str, Any]) -> str:
@@ -142,11 +144,8 @@ def _overview_table(results: dict[str, Any]) -> str:
 
 
 def _cell(title: str, found: dict[str, Any] | None) -> str:
-    if found is None:
-        return "-"
-    if found["min"] == found["max"]:
-        return f"{found['median']:,.0f}"
-    return figures.spread(found, 1 if title.startswith("warm") else 0)
+    """The median alone: the ranges are on the full page."""
+    return "-" if found is None else f"{found['median']:,.{1 if title.startswith('warm') else 0}f}"
 
 
 def write(results: dict[str, Any], readme: Path, folder: Path) -> None:

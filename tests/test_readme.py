@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import targets
+from benchmarks import machine, targets
 from convert import __main__ as convert_cli
 from evaluate import __main__ as evaluate_cli
 from train import __main__ as train_cli
@@ -64,6 +64,11 @@ def test_the_four_figures_are_those_that_were_measured(readme: str, root: Path) 
         f"{cold.found(results)['median']:.2f} x",
         f"{image.found(results)['median']:.0f} MB",
     ]
+
+
+def test_the_figures_name_their_machine(readme: str, root: Path) -> None:
+    about = read_json(root / "benchmarks" / "results.json")["about"]["machine"]
+    assert f"with {machine.title(about).rpartition(', ')[2]} (" in readme
 
 
 def test_the_sample_answer_is_the_shipped_models(readme: str, root: Path) -> None:
