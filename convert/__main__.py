@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m convert",
         description="Convert a trained .keras network to a .tflite file that describes itself, and verify it on the "
-        "test split, from file bytes through serve.Classifier. A file that is not accurate enough replaces nothing.",
+        "test split, from file bytes, as it is served. A file that is not accurate enough replaces nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_files(p.add_argument_group("data and files"))

@@ -31,7 +31,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     check = commands.add_parser(
         "check",
         help="measure a model file and compare the figures with the acceptance criteria",
-        description="Run a .tflite file through serve.Classifier on the test split, on corruptions of it, on "
+        description="Run a .tflite file as it is served on the test split, on corruptions of it, on "
         "out-of-distribution images, and on an external test set. Write evaluation.json beside the file, and print "
         "which acceptance criteria hold. Exit status 1: one fails.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

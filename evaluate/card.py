@@ -101,7 +101,7 @@ def _criteria(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "",
         (
             "`python -m evaluate check --photos FOLDER --out-of-distribution FOLDER` runs the shipped file from file "
-            f"bytes through `serve.Classifier` ({evaluation['runtime']}) and fails if a criterion fails. Brackets hold "
+            f"bytes, as it is served, with {evaluation['runtime']}, and fails if a criterion fails. Brackets hold "
             "95% intervals: Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a paired Wald "
             "interval for the accuracy drop, in percentage points."
         ),
