@@ -72,7 +72,7 @@ def _quantized(
     if args.mirror:
         network = models.mirrored(network)
     temperature = _calibrate(network, validation)
-    content = quantize.convert(network, args.quantize, representative)
+    content = quantize.convert(models.with_map(network), args.quantize, representative)
     details = _details(args, network, temperature, known)
     if representative is None:
         return network, content, {**details, "calibration": None}

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Final
 
 from local import photos
 from local.output import Csv, Format, JsonLines, Table, kind, summary
-from local.photos import Item
+from local.photos import Answered, Item
 from local.sorting import Sorter, SortingError
 from serve import VERSION
 from serve.app import App
@@ -34,6 +34,9 @@ output:
   {"photo": "cat.jpg", "label": "cat", "probability": 0.000427, "uncertain": false, "model_version": "..."}
   or, for a photo that could not be classified:
   {"photo": "cat.txt", "error": {"title": "...", "detail": "...", ...}}
+  With more than two labels, "probabilities" holds that of each; with --csv, each has a column.
+  With --explain, "explanation" holds the evidence for the label at each place of the photo, row by row
+  (positive numbers speak for it, negative ones against it); the table draws it.
   A summary of several photos goes to standard error.
 
 exit status:
@@ -51,9 +54,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="classify",
-        description="Classify photos by the labels of a model: cat or dog, for the shipped one. Given anything else,\n"
-        "it still answers one of its labels; `uncertain` is true when its confidence is below the\n"
-        "threshold in the model file.",
+        description="Classify photos by the labels of a model. Given anything else, it still answers one of its\n"
+        "labels; `uncertain` is true when its confidence is below the threshold in the model file.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -82,6 +84,7 @@ def _add_output_options(p: argparse.ArgumentParser) -> None:
     formats = p.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="write JSON lines, on a terminal too")
     formats.add_argument("--csv", action="store_true", help="write CSV with a heading")
+    p.add_argument("--explain", action="store_true", help="also say where in each photo the evidence for its label is")
 
 
 def _add_sorting_options(p: argparse.ArgumentParser) -> None:
@@ -119,8 +122,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unusable(f"the model file {error.filename}: {error.strerror}")
     except ValueError as error:
         return _unusable(str(error))
+    if args.explain and not app.classifier.explains:
+        return _unusable(f"--explain: {settings.model_path} has no class activation map; convert the model again")
     items = photos.find(args.photos, settings.max_image_bytes)
-    return _classify(items, partial(App, settings), args.jobs, _format(args, items, app), _sorter(args))
+    answers = photos.classify_all(items, partial(App, settings), min(args.jobs, len(items)), explain=args.explain)
+    return _show(answers, len(items), _format(args, items, app), _sorter(args))
 
 
 def _check(p: argparse.ArgumentParser, args: argparse.Namespace) -> None:
@@ -134,7 +140,7 @@ def _check(p: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 def _format(args: argparse.Namespace, items: Sequence[Item], app: App) -> Format:
     if args.csv:
-        return Csv()
+        return Csv(app.classifier.description, explain=args.explain)
     return JsonLines() if args.json or not sys.stdout.isatty() else Table(items, app.classifier.description)
 
 
@@ -149,14 +155,12 @@ def _unusable(reason: str) -> int:
     return 2
 
 
-def _classify(
-    items: Sequence[Item], make_app: Callable[[], App], jobs: int, lines: Format, sorter: Sorter | None
-) -> int:
+def _show(answers: Iterable[Answered], total: int, lines: Format, sorter: Sorter | None) -> int:
     counts: Counter[str] = Counter()
-    with _printer(len(items)) as show:
+    with _printer(total) as show:
         if (heading := lines.heading()) is not None:
             show(heading, 0)
-        for answered in photos.classify_all(items, make_app, min(jobs, len(items))):
+        for answered in answers:
             placed = None
             try:
                 placed = sorter.sort(answered) if sorter else None
@@ -165,7 +169,7 @@ def _classify(
                 counts["not sorted"] += 1
             counts[kind(answered)] += 1
             show(lines.line(answered, placed), 1)
-    if len(items) > 1:
+    if total > 1:
         print(summary(counts), file=sys.stderr)
     return 1 if counts["unreadable"] or counts["not sorted"] else 0
 

@@ -14,11 +14,13 @@ from local.photos import Answered, Item
 from serve.app import result
 from serve.errors import ProblemError
 from serve.model.classifier import Prediction
+from serve.model.explanation import Grid
 from serve.model.model_file import Description
 
 _MAX_NAME_WIDTH: Final = 60  # of the table's first column; a longer name pushes its own row aside
 _COLORS: Final = {"uncertain": "33", "error": "31"}  # yellow and red: ECMA-48, "Select graphic rendition"
 _CSV_COLUMNS: Final = ("photo", "label", "probability", "uncertain", "model_version", "error", "sorted_to")
+_SHADES: Final = "·░▒▓█"  # of a heat map: no evidence for the label, then a quarter of the most each
 
 
 class Format(Protocol):
@@ -43,20 +45,38 @@ class JsonLines:
 
 
 class Csv:
-    """RFC 4180, with a heading; `error` is the problem's detail."""
+    """RFC 4180, with a heading; `error` is the problem's detail.
+
+    Args:
+        model: if it has more than two labels, each has a column with its probability.
+        explain: also a column `explanation`, in JSON.
+    """
+
+    def __init__(self, model: Description, *, explain: bool = False) -> None:
+        self._labels = model.labels if model.positive_class is None else ()
+        self._columns = (*_CSV_COLUMNS, *map(_column, self._labels), *(["explanation"] if explain else []))
 
     def heading(self) -> str:
         """The names of the columns."""
-        return ",".join(_CSV_COLUMNS)
+        return self._record(dict(zip(self._columns, self._columns, strict=True)))
 
     def line(self, answered: Answered, sorted_to: Path | None) -> str:
         """One record."""
         members = _members(answered, sorted_to)
         if "error" in members:
             members["error"] = members["error"]["detail"]
+        for label, probability in members.pop("probabilities", {}).items():
+            members[_column(label)] = probability
+        return self._record(members)
+
+    def _record(self, members: dict[str, Any]) -> str:
         record = io.StringIO()
-        csv.DictWriter(record, _CSV_COLUMNS, lineterminator="").writerow(members)
+        csv.DictWriter(record, self._columns, lineterminator="").writerow(members)
         return record.getvalue()
+
+
+def _column(label: str) -> str:
+    return f"P({label})"
 
 
 class Table:
@@ -75,7 +95,7 @@ class Table:
 
     def heading(self) -> str:
         """The names of the columns."""
-        return self._columns("photo", "label", f"P({self._positive})")
+        return self._columns("photo", "label", f"P({self._positive})" if self._positive else "probability")
 
     def line(self, answered: Answered, sorted_to: Path | None) -> str:
         """One photo's row."""
@@ -85,13 +105,24 @@ class Table:
         doubt = "  uncertain" if answer.uncertain else ""
         placed = f"  -> {sorted_to}" if sorted_to else ""
         row = self._columns(name, answer.label, f"{answer.probability:.4f}{doubt}{placed}")
-        return self._color("uncertain", row) if doubt else row
+        row = self._color("uncertain", row) if doubt else row
+        return "\n".join([row, *map("  ".__add__, heat_map(answer.explanation))]) if answer.explanation else row
 
     def _columns(self, name: str, label: str, rest: str) -> str:
         return f"{_padded(name, self._name_width)}  {_padded(label, self._label_width)}  {_printable(rest)}"
 
     def _color(self, kind: str, row: str) -> str:
         return f"\x1b[{_COLORS[kind]}m{row}\x1b[0m" if self._colored else row
+
+
+def heat_map(explanation: Grid) -> list[str]:
+    """Where the evidence for the label is, as lines of characters: the darker, the more of it; two cells a place."""
+    most = max(max(row) for row in explanation)
+    return ["".join(2 * _shade(evidence, most) for evidence in row) for row in explanation]
+
+
+def _shade(evidence: float, most: float) -> str:
+    return _SHADES[min(4, 1 + int(4 * evidence / most))] if evidence > 0 else _SHADES[0]
 
 
 def summary(counts: Counter[str]) -> str:

@@ -155,11 +155,11 @@ def _reason(error: OSError | ValueError) -> str:
     return f"It cannot be read: {reason[:1].lower()}{reason[1:]}."
 
 
-def classify(item: Item, app: App) -> Answered:
+def classify(item: Item, app: App, *, explain: bool = False) -> Answered:
     """Classify one photo as the function does. Never raises: what is wrong with a photo is its answer."""
     invocation = Invocation("command-line", deadline=math.inf)
     try:
-        photo = item.load(app.settings.max_image_bytes)
+        photo = item.load(app.settings.max_image_bytes)._replace(explain=explain)
         return Answered(item, app.classify(photo, invocation, Record(invocation, source="command-line")))
     except ProblemError as problem:
         return Answered(item, problem)
@@ -167,7 +167,9 @@ def classify(item: Item, app: App) -> Answered:
         return Answered(item, UnexpectedError(f"A bug: {error!r}. The photo was not classified."))
 
 
-def classify_all(items: Iterable[Item], make_app: Callable[[], App], jobs: int) -> Iterator[Answered]:
+def classify_all(
+    items: Iterable[Item], make_app: Callable[[], App], jobs: int, *, explain: bool = False
+) -> Iterator[Answered]:
     """Classify photos in `jobs` threads, each with an app of its own; answers come in the order of the items.
 
     An interpreter runs one photo at a time, so threads that shared one would wait for each other.
@@ -181,7 +183,7 @@ def classify_all(items: Iterable[Item], make_app: Callable[[], App], jobs: int) 
     pending: deque[Future[Answered]] = deque()
     try:
         for item in items:
-            pending.append(pool.submit(lambda item=item: classify(item, local.app)))  # type: ignore[misc]
+            pending.append(pool.submit(lambda item=item: classify(item, local.app, explain=explain)))  # type: ignore[misc]
             if len(pending) == jobs * _AHEAD:
                 yield pending.popleft().result()
         while pending:

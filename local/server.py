@@ -47,10 +47,10 @@ class FewAtOnce(Classifier):
         super().__init__(settings.model_path, settings.num_threads, settings.max_image_pixels)
         self._turns = threading.BoundedSemaphore(DECODERS)
 
-    def classify(self, image: bytes) -> Prediction:
+    def classify(self, image: bytes, *, explain: bool = False) -> Prediction:
         """As `Classifier.classify`, after waiting for a turn."""
         with self._turns:
-            return super().classify(image)
+            return super().classify(image, explain=explain)
 
 
 def service(app: App, uploads: Uploads | None = None) -> Router:

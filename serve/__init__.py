@@ -1,4 +1,4 @@
-"""All that the Lambda container carries: a photo's bytes in, a label and P(dog) out. Never TensorFlow."""
+"""All that the Lambda container carries: a photo's bytes in, a label and its probability out. Never TensorFlow."""
 
 from typing import Final
 

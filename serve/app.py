@@ -14,8 +14,9 @@ from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 from serve.upload import Photo, photo_in
 
-if TYPE_CHECKING:  # at run time the first URL loads it
+if TYPE_CHECKING:  # at run time the first request that needs them loads them
     from serve.fetch.fetcher import Fetcher, FetchPolicy
+    from serve.model.explanation import Grid
 
 # The headers that a page may send: of a photo, and of a signature (Signature Version 4 in the IAM User Guide).
 _CORS: Final = {
@@ -75,7 +76,7 @@ class App:
             record["fetch_ms"] = round((time.perf_counter() - started) * 1e3, 2)
         if len(image) > self.settings.max_image_bytes:
             raise ImageTooLargeError.over(self.settings.max_image_bytes)
-        prediction = self.classifier.classify(image)
+        prediction = self.classifier.classify(image, explain=photo.explain)
         record.add_prediction(prediction)
         return prediction
 
@@ -130,8 +131,9 @@ class App:
                 "status": "ok",
                 "model_version": description.version,
                 "labels": description.labels,
-                "positive_class": description.positive_class,
+                **({} if description.positive_class is None else {"positive_class": description.positive_class}),
                 "confidence_threshold": description.confidence_threshold,
+                "explains": self.classifier.explains,
             }
         )
 
@@ -195,16 +197,26 @@ def fetch_policy(settings: Settings) -> "FetchPolicy":
 
 def result(prediction: Prediction) -> dict[str, Any]:
     """The prediction as every client gets it."""
+    return {**summary(prediction), **_all_labels(prediction.probabilities), **_explained(prediction.explanation)}
+
+
+def summary(prediction: Prediction) -> dict[str, Any]:
+    """The prediction in a few members, however many labels the model has."""
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 6),
-        **_all(prediction.probabilities),
         **({} if prediction.uncertain is None else {"uncertain": prediction.uncertain}),
         "model_version": prediction.model_version,
     }
 
 
-def _all(probabilities: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
+def _all_labels(probabilities: Mapping[str, float] | None) -> dict[str, dict[str, float]]:
     if probabilities is None:
         return {}
     return {"probabilities": {label: round(probability, 6) for label, probability in probabilities.items()}}
+
+
+def _explained(explanation: "Grid | None") -> dict[str, list[list[float]]]:
+    if explanation is None:
+        return {}
+    return {"explanation": [[round(evidence, 3) for evidence in row] for row in explanation]}

@@ -92,6 +92,17 @@ class UndecodableImageError(ProblemError):
     status, kind, title = 422, "undecodable-image", "Undecodable image"
 
 
+class NoExplanationError(ProblemError):
+    """The model cannot explain its answers."""
+
+    status, kind, title = 422, "no-explanation", "No explanation"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model file has no class activation map. Ask without `explain`, or convert the model again."
+        )
+
+
 class UrlRefusedError(ProblemError):
     """The service does not open this URL."""
 

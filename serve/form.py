@@ -1,6 +1,6 @@
 """The photo in a multipart/form-data body (RFC 7578). Few requests need it: `serve.upload` imports it for these."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import multipart
 
@@ -23,8 +23,20 @@ _BROKEN: Final = "The form cannot be read. Send it as curl -F file=@photo.jpg do
 _TOO_MUCH: Final = f'The form has more than {_MAX_PARTS} parts, or too long a header. Send only the part named "file".'
 
 
-def file_in(body: bytes, content_type: str, max_bytes: int) -> bytes:
-    """The content of the part named "file". The name of the file does not matter, nor how it is encoded.
+class Form(NamedTuple):
+    """The parts of a form that count.
+
+    Attributes:
+        file: the photo's bytes.
+        explain: the text of the last part of this name; "false" if there is none.
+    """
+
+    file: bytes
+    explain: str = "false"
+
+
+def read(body: bytes, content_type: str, max_bytes: int) -> Form:
+    """The parts named "file" and "explain". The name of the file does not matter, nor how it is encoded.
 
     Raises:
         MalformedRequestError: the form is broken, or has no such part, or several.
@@ -33,7 +45,7 @@ def file_in(body: bytes, content_type: str, max_bytes: int) -> bytes:
     boundary = multipart.parse_options_header(content_type)[1].get("boundary", "")
     _check(body, boundary)
     try:
-        files = _files(body, boundary)
+        files, explain = _parts(body, boundary)
     except multipart.ParserLimitReached as error:
         raise MalformedRequestError(_TOO_MUCH) from error
     except (multipart.MultipartError, ValueError) as error:
@@ -45,7 +57,7 @@ def file_in(body: bytes, content_type: str, max_bytes: int) -> bytes:
         raise MalformedRequestError('The part named "file" is empty. Choose a file.')
     if len(files[0]) > max_bytes:
         raise ImageTooLargeError.over(max_bytes)
-    return files[0]
+    return Form(files[0], *(text.decode("latin-1") for text in explain[-1:]))
 
 
 def _check(body: bytes, boundary: str) -> None:
@@ -61,17 +73,17 @@ def _check(body: bytes, boundary: str) -> None:
         raise MalformedRequestError(_CUT_OFF)
 
 
-def _files(body: bytes, boundary: str) -> list[bytes]:
+def _parts(body: bytes, boundary: str) -> tuple[list[bytes], list[bytes]]:
+    """The contents of the parts named "file", and of those named "explain"."""
     # Latin-1 reads any byte, so that no name of a file is an error.
     limits = {"max_segment_count": _MAX_PARTS, "max_header_size": _MAX_HEADER_BYTES}
-    files: list[bytearray] = []
+    named: dict[str, list[bytearray]] = {"file": [], "explain": []}
     with multipart.PushMultipartParser(boundary, len(body), header_charset="latin-1", **limits) as parser:
         content = bytearray()
         for event in parser.parse(body):
             if isinstance(event, multipart.MultipartSegment):
                 content = bytearray()
-                if event.name == "file":
-                    files.append(content)
+                named.get(event.name, []).append(content)
             elif event:
                 content += event
-    return [bytes(content) for content in files]
+    return [bytes(content) for content in named["file"]], [bytes(content) for content in named["explain"]]

@@ -13,7 +13,11 @@ from serve.errors import INTERNAL_ERROR, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 
-NAMESPACE: Final = "CatsVsDogs"
+NAMESPACE: Final = "PhotoClassifier"
+
+_MAX_LABELS: Final = 10
+"""Of a model whose predictions are counted by label: CloudWatch bills each value of a dimension as a metric of its own
+("Amazon CloudWatch pricing"). The log line names the label, whatever their number."""
 
 _MAX_FOUND: Final = 500  # characters: a server can send a long header
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -37,6 +41,7 @@ class Record(dict[str, Any]):
             self["trace_id"] = invocation.trace_id
         self["cold_start"] = invocation.cold_start
         self._started = invocation.started
+        self._by_label = True
 
     def add_prediction(self, prediction: Prediction) -> None:
         """Add the answer and its milliseconds."""
@@ -48,6 +53,7 @@ class Record(dict[str, Any]):
             decode_ms=round(prediction.decode_ms, 2),
             inference_ms=round(prediction.inference_ms, 2),
         )
+        self._by_label = len(prediction.probabilities or ()) <= _MAX_LABELS
 
     def add_problem(self, problem: ProblemError) -> None:
         """Add what the client or another server did wrong."""
@@ -83,7 +89,8 @@ class Record(dict[str, Any]):
         directives = [_directive([["function", "source"]], [(name, "Milliseconds") for name in milliseconds])]
         if "label" in self:
             self["predictions"] = 1
-            directives.append(_directive([["function", "label"]], [("predictions", "Count"), ("probability", "None")]))
+            dimensions = ["function", "label"] if self._by_label else ["function"]
+            directives.append(_directive([dimensions], [("predictions", "Count"), ("probability", "None")]))
         if "error" in self:
             self["errors"] = 1
             directives.append(_directive([["function", "error"], ["function", "source"]], [("errors", "Count")]))

@@ -14,27 +14,40 @@ _FORMS = (
     'a JSON body {"url": "..."} or {"image": "<base64>"}, a multipart/form-data body with a part named "file", '
     "an image/* body, or ?url=..."
 )
+_BOOLEANS: Final = {"true": True, "false": False}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+")
 _A_FEW_LINES: Final = 2048  # bytes
 _LONG_ENOUGH_FOR_BASE64: Final = 64  # the smallest image; a host name without a dot is shorter
 
 
 class Photo(NamedTuple):
-    """A photo's URL or its bytes: exactly one of the two is set."""
+    """What a client asks about.
+
+    Attributes:
+        url, image: the photo's URL, or its bytes: exactly one of the two is set.
+        explain: whether the answer is to say where in the photo the evidence is.
+    """
 
     url: str | None = None
     image: bytes | None = None
+    explain: bool = False
 
 
 def photo_in(request: Request, max_bytes: int) -> Photo:
     """The photo of a `POST /predict`.
 
     Raises:
-        MalformedRequestError: there is no photo, more than one, or its form is broken.
+        MalformedRequestError: there is no photo, more than one, its form is broken, or `explain` is no boolean.
         UnsupportedImageTypeError: the body is not in one of the forms, or is compressed in a way that nothing here
             undoes.
         ImageTooLargeError: the photo has more than `max_bytes`, without its form.
     """
+    explain = flag(_BOOLEANS.get(request.query.get("explain", "false")))
+    photo = _photo(request, max_bytes)
+    return photo._replace(explain=explain or photo.explain)
+
+
+def _photo(request: Request, max_bytes: int) -> Photo:
     if "url" in request.query:
         return _photo_in_query(request)
     if not request.body:
@@ -48,10 +61,11 @@ def photo_in(request: Request, max_bytes: int) -> Photo:
 def _photo_in_query(request: Request) -> Photo:
     if request.body:
         raise MalformedRequestError("The request has both ?url= and a body. Send one photo a request.")
-    if len(request.query) > 1:
+    if request.query.keys() - {"url", "explain"}:
         # The photo's URL has parameters of its own, and "&" has cut them off.
         raise MalformedRequestError(
-            "The query has parameters beside url. Percent-encode the URL of the photo: & as %26, ? as %3F, # as %23."
+            "The query has parameters beside url and explain. Percent-encode the URL of the photo: & as %26, ? as %3F, "
+            "# as %23."
         )
     return _photo_at(request.query["url"])
 
@@ -61,7 +75,8 @@ def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
     if media_type == "multipart/form-data":
         from serve import form  # here: few requests need it
 
-        return Photo(image=form.file_in(body, content_type, max_bytes))
+        parts = form.read(body, content_type, max_bytes)
+        return Photo(image=parts.file, explain=flag(_BOOLEANS.get(parts.explain)))
     # The bytes decide, not the type: curl --data-binary declares a form, whatever it sends.
     if formats.sniff(body):
         if media_type == "application/x-www-form-urlencoded" and _lacks_line_ends(body):
@@ -77,10 +92,11 @@ def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
 
 
 def photo_in_json(value: Any) -> Photo:
-    """The photo in `{"url": "..."}` or `{"image": "<base64>"}`. Either may be a `data:` URL.
+    """The photo in `{"url": "..."}` or `{"image": "<base64>"}`, where either may be a `data:` URL; and `explain`.
 
     Raises:
-        MalformedRequestError: it does not have exactly one of the two members, or the base64 is invalid.
+        MalformedRequestError: it does not have exactly one of the two members, the base64 is invalid, or `explain` is
+            no boolean.
     """
     if not isinstance(value, dict) or ("url" in value) == ("image" in value):
         raise MalformedRequestError('The JSON must be an object with either "url" or "image".')
@@ -88,7 +104,19 @@ def photo_in_json(value: Any) -> Photo:
     text = value[name]
     if not isinstance(text, str) or not text.strip():
         raise MalformedRequestError(f'"{name}" must be a non-empty string.')
-    return _photo_at(text) if name == "url" else Photo(image=_image_in(text.strip()))
+    photo = _photo_at(text) if name == "url" else Photo(image=_image_in(text.strip()))
+    return photo._replace(explain=flag(value.get("explain", False)))
+
+
+def flag(value: Any) -> bool:
+    """The value of `explain` in JSON.
+
+    Raises:
+        MalformedRequestError: it is no boolean.
+    """
+    if not isinstance(value, bool):
+        raise MalformedRequestError('"explain" must be true or false.')
+    return value
 
 
 def _is_base64(text: str) -> bool:

@@ -85,15 +85,31 @@ def root() -> Path:
     return ROOT
 
 
+TINY = ROOT / "tests" / "serve" / "model" / "tiny"
+"""Small model files, described in make_tiny.py beside them."""
+
+
 @pytest.fixture(scope="session")
-def model_path() -> Path:
-    """The shipped model."""
+def shipped_model_path() -> Path:
+    """The shipped model, whatever its labels: somebody may have put another in its place."""
     return ROOT / "models" / "cats_dogs.tflite"
 
 
 @pytest.fixture(scope="session")
+def model_path() -> Path:
+    """A small model of two labels, cat and dog, which examples/ has photos of."""
+    return TINY / "cat_or_dog.tflite"
+
+
+@pytest.fixture(scope="session")
+def seven_model_path() -> Path:
+    """A small model of seven labels: black, blue, gray, green, red, white and yellow."""
+    return TINY / "seven_colors.tflite"
+
+
+@pytest.fixture(scope="session")
 def unsure_model_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model with threshold 1.0: every photo is `uncertain`."""
+    """`model_path` with threshold 1.0: every photo is `uncertain`."""
     known = model_file.read(model_path)
     file = tmp_path_factory.mktemp("model") / "unsure.tflite"
     details = {**known.details, "confidence_threshold": 1.0}

@@ -14,6 +14,7 @@ from train import backbones, batches, cache, data
 LOGIT_LAYER: Final = "logit"
 FEATURES_LAYER: Final = "features"
 PROBABILITY_LAYER: Final = "probability"
+_BOTH_LAYER: Final = "both"
 
 
 def outputs(labels: Sequence[str]) -> int:
@@ -105,8 +106,31 @@ def mirrored(model: keras.Model, start: keras.KerasTensor | None = None) -> kera
     both = keras.ops.stack([image, keras.ops.flip(image, axis=2)], axis=1)
     places = backbone(keras.ops.reshape(both, (-1, *start.shape[1:])))
     rows, columns, channels = places.shape[1:]
-    logit = model.get_layer(LOGIT_LAYER)(features(keras.ops.reshape(places, (-1, 2 * rows, columns, channels))))
+    stacked = keras.layers.Identity(name=_BOTH_LAYER)(keras.ops.reshape(places, (-1, 2 * rows, columns, channels)))
+    logit = model.get_layer(LOGIT_LAYER)(features(stacked))
     return keras.Model(image, model.get_layer(PROBABILITY_LAYER)(logit), name=model.name)
+
+
+def with_map(model: keras.Model) -> keras.Model:
+    """The network with its class activation map as a second output: the logits at each place.
+
+    Zhou et al. 2016, arXiv:1512.04150. The logits are linear in the features, which are a mean over places: weighed
+    before that mean, the features of each place give its own logits, whose mean is the photo's.
+
+    Args:
+        model: made by `build` or `mirrored`, with its shared layers. The map of a mirror image is turned back, and
+            averaged with the photo's.
+
+    Returns:
+        A network that shares its layers; outputs (batch, numbers) and (batch, rows, columns, numbers).
+    """
+    is_mirrored = any(layer.name == _BOTH_LAYER for layer in model.layers)
+    places = model.get_layer(_BOTH_LAYER).output if is_mirrored else model.get_layer(FEATURES_LAYER).input
+    logits = model.get_layer(LOGIT_LAYER)(places)
+    if is_mirrored:
+        photo, image = keras.ops.split(logits, 2, axis=1)
+        logits = (photo + keras.ops.flip(image, axis=2)) / 2
+    return keras.Model(model.inputs, [model.outputs[0], logits], name=model.name)
 
 
 def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:

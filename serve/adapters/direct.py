@@ -1,7 +1,7 @@
 """Direct invocation: `aws lambda invoke`, `sam local invoke`, another function.
 
-The event is `{"url": "..."}`, `{"image": "<base64>"}` or `{"bucket": "...", "key": "..."}`. The answer is the result
-object, or `{"error": {the problem}}`.
+The event is `{"url": "..."}`, `{"image": "<base64>"}` or `{"bucket": "...", "key": "..."}`, each with `"explain": true`
+or without. The answer is the result object, or `{"error": {the problem}}`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from serve.app import App, result
 from serve.errors import INTERNAL_ERROR, MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
-from serve.upload import photo_in_json
+from serve.upload import flag, photo_in_json
 
 SOURCE = "direct"
 UNDERSTOOD = '{"url": "..."}, {"image": "<base64>"}, {"bucket": "...", "key": "..."[, "versionId": "..."]}'
@@ -49,10 +49,11 @@ def _classify(event: dict[str, Any], invocation: Invocation, app: App, record: t
     if "url" in event or "image" in event:
         raise MalformedRequestError('Send one of "url", "image", and "bucket" with "key".')
     item = s3_object(event.get("bucket"), event.get("key"), version_id=event.get("versionId"))
+    explain = flag(event.get("explain", False))
     record.update(bucket=item.bucket, key=item.key)
     from serve.s3.objects import classify_object  # here: few requests need it
 
-    return classify_object(item, invocation, app, record)
+    return classify_object(item, invocation, app, record, explain=explain)
 
 
 def problem_answer(

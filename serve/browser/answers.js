@@ -11,6 +11,7 @@ function showAnswer(card, photo, answer, times) {
       make("span", { className: "number quiet", textContent: uncertain ? "" : percent(confidence) })),
     make("ul", { className: label === model.positive ? "shares positive" : "shares" }, ...shareRows(answer)),
     ...(uncertain ? [make("p", { className: "doubt", textContent: doubt(answer) })] : []),
+    ...heatButton(card, photo),
     details(photo),
   );
   settle(card, { answer: true });
@@ -18,7 +19,7 @@ function showAnswer(card, photo, answer, times) {
   remember();
 }
 
-function details({ name, url, answer, times, note }) {
+function details({ name, url, answer: { explanation, ...answer }, times, note }) {
   const rows = times.map(([stage, ms]) => make("div", {},
     make("dt", { textContent: stage }), make("dd", { textContent: milliseconds(ms) })));
   const about = make("p", { className: "fine" }, "Model ", make("code", { textContent: answer.model_version }), ". ", note ?? "");
@@ -138,9 +139,11 @@ function csv() {
     const text = String(value ?? "");
     return `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
   };
-  const columns = ["photo", "label", "probability", "uncertain", "model_version", "error"];
+  const each = model.labels.length > 2 ? model.labels : [];
+  const columns = ["photo", "label", "probability", "uncertain", "model_version", "error", ...each.map((label) => `P(${label})`)];
   const rows = [...photos.values()].filter(({ answer, problem }) => answer ?? problem).map(({ name, answer, problem }) =>
-    [name, answer?.label, answer?.probability, answer?.uncertain, answer?.model_version, answer ? "" : problem]);
+    [name, answer?.label, answer?.probability, answer?.uncertain, answer?.model_version, answer ? "" : problem,
+      ...each.map((label) => answer?.probabilities?.[label])]);
   return [columns, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 

@@ -79,18 +79,18 @@ function showLive(answer) {
   const rows = new Map([...$("live-shares").children].map((row) => [row.dataset.label, row]));
   const next = shares(answer);
   if (next.every(([label]) => rows.has(label)) && rows.size === next.length) {
-    for (const [label, share] of next) moveBar(rows.get(label), share); // in place: the bars move
+    for (const [label, share] of next) moveBar(rows.get(label), share, label === answer.label); // in place: they move
   } else {
     $("live-shares").replaceChildren(...shareRows(answer));
     [...$("live-shares").children].forEach((row, place) => { row.dataset.label = next[place][0]; });
   }
 }
 
-function moveBar(row, share) {
+function moveBar(row, share, best) {
   const bar = row.querySelector(".bar");
   bar.firstChild.style.width = `${share * 100}%`;
   bar.setAttribute("aria-valuenow", share);
   bar.setAttribute("aria-valuetext", percent(share));
   row.querySelector(".number").textContent = percent(share);
-  row.classList.toggle("best", share >= 0.5);
+  row.classList.toggle("best", best);
 }

@@ -55,4 +55,4 @@ document.addEventListener("drop", (event) => {
   addAll(event.dataTransfer);
 });
 
-hello().finally(restore);
+const greeted = hello().finally(restore);

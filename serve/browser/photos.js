@@ -88,12 +88,13 @@ async function classify(card) {
     card.querySelector(".wait").textContent = "Looking at it …";
     if (photo.file && !photo.preview) await prepare(card, photo);
     if (!photos.has(card)) return;
+    await greeted;
+    if (!model.labels.length) await hello();
     const started = performance.now();
-    const response = await send(photo);
+    const response = await send({ ...photo, explain: model.explains });
     const text = await response.text();
     const took = performance.now() - started;
     if (!photos.has(card)) return; // removed meanwhile
-    if (model.positive === null && !model.labels.length) await hello();
     if (response.ok) showAnswer(card, photo, JSON.parse(text), stages(response, took, photo));
     else showProblem(card, photo, plainWords(response.status, text), response.status >= 500 || response.status === 429);
     $("gone").hidden = true;
@@ -105,14 +106,15 @@ async function classify(card) {
   }
 }
 
-function send({ url, sent, name }) {
+function send({ url, sent, name, explain = false }) {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   if (url) {
     const headers = { "content-type": "application/json" };
-    return fetch("predict", { method: "POST", headers, body: JSON.stringify({ url }), signal });
+    return fetch("predict", { method: "POST", headers, body: JSON.stringify({ url, explain }), signal });
   }
   const body = new FormData();
   body.append("file", sent, name);
+  if (explain) body.append("explain", "true");
   return fetch("predict", { method: "POST", body, signal });
 }
 

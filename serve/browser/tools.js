@@ -21,7 +21,7 @@ function tell(words) {
 
 // ---- What the service says of itself -------------------------------------------------------------------------------
 
-const model = { labels: [], positive: null, threshold: null };
+const model = { labels: [], positive: null, threshold: null, explains: false };
 
 async function hello() {
   try {
@@ -35,8 +35,8 @@ async function hello() {
   }
 }
 
-function introduce({ labels, positive_class, confidence_threshold, model_version }) {
-  Object.assign(model, { labels, positive: positive_class ?? null, threshold: confidence_threshold ?? null });
+function introduce({ labels, positive_class, confidence_threshold, model_version, explains }) {
+  Object.assign(model, { labels, positive: positive_class ?? null, threshold: confidence_threshold ?? null, explains });
   const title = labels.length === 2 ? `${capital(labels[0])} or ${labels[1]}?` : "Which one is it?";
   $("title").textContent = document.title = title;
   const some = labels.slice(0, 8).map((label) => `“${label}”`);

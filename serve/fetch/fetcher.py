@@ -29,7 +29,7 @@ from serve.inflate import codings, decoded
 if TYPE_CHECKING:  # at run time the first https URL loads it: others do not pay
     import ssl
 
-USER_AGENT: Final = f"cats-vs-dogs-lambda/{VERSION}"
+USER_AGENT: Final = f"photo-classifier-lambda/{VERSION}"
 """Says what asks, and with a contact who: Wikimedia's User-Agent policy, foundation.wikimedia.org."""
 
 MAX_REDIRECTS: Final = 5

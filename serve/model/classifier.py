@@ -4,9 +4,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from serve.errors import NoExplanationError
 from serve.model import interpreter, limits, model_file, preprocess
+
+if TYPE_CHECKING:  # few answers have one
+    from serve.model.explanation import Grid
 
 
 class Prediction(NamedTuple):
@@ -20,6 +24,8 @@ class Prediction(NamedTuple):
         model_version: which model file said so.
         decode_ms, inference_ms: time spent, in milliseconds.
         probabilities: of every label, in the file's order; None for two labels.
+        explanation: the evidence for `label` at each place of the photo (see `serve.model.explanation`); None if
+            nobody asked.
     """
 
     label: str
@@ -29,6 +35,7 @@ class Prediction(NamedTuple):
     decode_ms: float
     inference_ms: float
     probabilities: Mapping[str, float] | None = None
+    explanation: "Grid | None" = None
 
 
 class Classifier:
@@ -69,16 +76,28 @@ class Classifier:
         """The distribution that runs the model: "ai-edge-litert" or "tflite-runtime"."""
         return self._interpreter.runtime
 
-    def classify(self, image: bytes) -> Prediction:
+    @property
+    def explains(self) -> bool:
+        """Whether the file has a class activation map."""
+        return self._interpreter.map_size is not None
+
+    def classify(self, image: bytes, *, explain: bool = False) -> Prediction:
         """Classify one encoded photo.
 
+        Args:
+            image: the file's bytes.
+            explain: also say where in the photo the evidence for the label is.
+
         Raises:
-            ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`).
+            ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`), or there
+                is to be an explanation and the file has no map.
         """
+        if explain and not self.explains:
+            raise NoExplanationError
         started = time.perf_counter()
         pixels = preprocess.decode(image, *self.input_size, max_pixels=self._max_pixels)
         decoded = time.perf_counter()
-        probabilities = self.probabilities(pixels.tobytes())
+        probabilities, logits = self._run(pixels.tobytes(), explain=explain)
         done = time.perf_counter()
         labels, below = self.description.labels, self.description.confidence_threshold
         positive = self._positive
@@ -92,6 +111,7 @@ class Classifier:
             decode_ms=(decoded - started) * 1e3,
             inference_ms=(done - decoded) * 1e3,
             probabilities=dict(zip(labels, probabilities, strict=True)) if positive is None else None,
+            explanation=self._explanation(logits, best) if explain else None,
         )
 
     def probabilities(self, pixels: bytes) -> tuple[float, ...]:
@@ -100,12 +120,25 @@ class Classifier:
         Args:
             pixels: decoded: RGB 0-255, one byte a channel, row by row, in `input_size`.
         """
+        return self._run(pixels, explain=False)[0]
+
+    def _run(self, pixels: bytes, *, explain: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The probabilities, and the logits of the map if they are asked for."""
         with self._lock:
             found = self._interpreter.run(pixels)
+            logits = self._interpreter.last_map() if explain else ()
         match self._positive:
             case None:
-                return found
+                return found, logits
             case 0:
-                return found[0], 1 - found[0]
+                return (found[0], 1 - found[0]), logits
             case _:
-                return 1 - found[0], found[0]
+                return (1 - found[0], found[0]), logits
+
+    def _explanation(self, logits: tuple[float, ...], label: int) -> "Grid":
+        from serve.model import explanation
+
+        _, columns = self._interpreter.map_size or (0, 0)
+        if self._positive is None:
+            return explanation.of_many(logits, columns, len(self.description.labels), label)
+        return explanation.of_two(logits, columns, is_positive=label == self._positive)

@@ -1,4 +1,4 @@
-"""Run a .tflite file: the pixels of one image in, the network's numbers out."""
+"""Run a .tflite file: the pixels of one image in, the network's numbers out, and where in the image they come from."""
 
 import os
 import struct
@@ -30,16 +30,19 @@ class Interpreter:
         runtime: the distribution that runs it: "ai-edge-litert" or "tflite-runtime".
         height, width: of the input, in pixels.
         num_outputs: how many numbers `run` returns.
+        map_size: rows and columns of the class activation map; None: the model has none.
 
     Raises:
-        ValueError: the model does not map one image to one row of numbers.
+        ValueError: the model does not map one image to one row of numbers, or to such a row and its map.
     """
 
     runtime: str
 
     def __init__(self, model_path: Path, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
         self._input_type, self.height, self.width = _image(model_path, inputs)
-        self.num_outputs = _row(model_path, outputs)
+        self._row_place, self._map_place = _places(model_path, outputs)
+        self.num_outputs = outputs[self._row_place][1][1]
+        self.map_size = None if self._map_place is None else outputs[self._map_place][1][1:3]
 
     def run(self, pixels: bytes) -> tuple[float, ...]:
         """The network's `num_outputs` numbers for one image.
@@ -55,8 +58,22 @@ class Interpreter:
             raise ValueError(f"{len(pixels)} bytes of pixels; the model takes {self.height} x {self.width} x 3")
         return self._run(pixels if self._input_type == "uint8" else _to_float32(pixels))
 
+    def last_map(self) -> tuple[float, ...]:
+        """The class activation map of the last `run`: row by row, at each place as many numbers as `run` returns.
+
+        Raises:
+            ValueError: the model has none.
+        """
+        if self._map_place is None:
+            raise ValueError("the model has no class activation map")
+        return self._read(self._map_place)
+
     def _run(self, content: bytes) -> tuple[float, ...]:
-        """Copy `content` to the input, run the network, and read the output."""
+        """Copy `content` to the input, run the network, and read the row."""
+        raise NotImplementedError
+
+    def _read(self, place: int) -> tuple[float, ...]:
+        """All numbers of an output, in the order of its memory."""
         raise NotImplementedError
 
 
@@ -97,12 +114,18 @@ def _image(model_path: Path, inputs: Sequence[Tensor]) -> tuple[str, int, int]:
     raise _unfit(model_path, "takes", inputs, "one uint8 or float32 (1, height, width, 3)")
 
 
-def _row(model_path: Path, outputs: Sequence[Tensor]) -> int:
-    """How many numbers the only output has."""
-    match outputs:
-        case [("float32", (1, columns))] if columns > 0:
-            return columns
-    raise _unfit(model_path, "returns", outputs, "one float32 (1, numbers)")
+def _places(model_path: Path, outputs: Sequence[Tensor]) -> tuple[int, int | None]:
+    """Which of the outputs is the row, and which the map. Converters order them as they like."""
+    match sorted(enumerate(outputs), key=lambda output: len(output[1][1])):
+        case [(row, ("float32", (1, numbers)))] if numbers > 0:
+            return row, None
+        case [(row, ("float32", (1, numbers))), (grid, ("float32", (1, height, width, depth)))] if (
+            min(numbers, height, width) > 0 and depth == numbers
+        ):
+            return row, grid
+    raise _unfit(
+        model_path, "returns", outputs, "one float32 (1, numbers), with or without a (1, height, width, numbers)"
+    )
 
 
 def _unfit(model_path: Path, verb: str, tensors: Sequence[Tensor], expected: str) -> ValueError:

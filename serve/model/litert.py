@@ -165,9 +165,13 @@ class LiteRt(Interpreter):
         )
         inputs, outputs = self._tensor_types(model)
         super().__init__(model_path, [each.tensor() for each in inputs], [each.tensor() for each in outputs])
-        self._compile(environment, model, num_threads)
-        self._input = self._buffer(environment, lite.LiteRtGetCompiledModelInputBufferRequirements, inputs[0])
-        self._output = self._buffer(environment, lite.LiteRtGetCompiledModelOutputBufferRequirements, outputs[0])
+        self._compile(environment, model, num_threads, len(outputs))
+        self._input = self._buffer(environment, lite.LiteRtGetCompiledModelInputBufferRequirements, 0, inputs[0])
+        get = lite.LiteRtGetCompiledModelOutputBufferRequirements
+        self._outputs = (c_void_p * len(outputs))(
+            *(self._buffer(environment, get, *output) for output in enumerate(outputs))
+        )
+        self._lengths = [math.prod(each.tensor()[1]) for each in outputs]
 
     def _owned(self, destroy: Any, create: Any, *arguments: Any) -> c_void_p:
         """Create a handle; it is destroyed with this object, after those that were created later."""
@@ -189,7 +193,7 @@ class LiteRt(Interpreter):
             types(lite.LiteRtGetNumSignatureOutputs, lite.LiteRtGetSignatureOutputTensorByIndex),
         )
 
-    def _compile(self, environment: c_void_p, model: c_void_p, num_threads: int) -> None:
+    def _compile(self, environment: c_void_p, model: c_void_p, num_threads: int, num_outputs: int) -> None:
         lite = self._library
         options = self._owned(lite.LiteRtDestroyOptions, lite.LiteRtCreateOptions)
         lite.LiteRtSetOptionsHardwareAccelerators(options, _CPU)
@@ -201,16 +205,17 @@ class LiteRt(Interpreter):
             lite.LiteRtDestroyCompiledModel, lite.LiteRtCreateCompiledModel, environment, model, options
         )
         # Allocate the tensors now, so that an unsupported operation is an error here and not at the first photo.
-        lite.LiteRtGetCompiledModelOutputTensorLayouts(self._model, 0, 1, byref(_Layout()), True)  # noqa: FBT003
+        layouts = (_Layout * num_outputs)()
+        lite.LiteRtGetCompiledModelOutputTensorLayouts(self._model, 0, num_outputs, layouts, True)  # noqa: FBT003
 
-    def _buffer(self, environment: c_void_p, requirements_of: Any, tensor_type: _TensorType) -> c_void_p:
-        """A buffer for the only input or output.
+    def _buffer(self, environment: c_void_p, requirements_of: Any, place: int, tensor_type: _TensorType) -> c_void_p:
+        """A buffer for the input or the output at a place.
 
         Raises:
             ValueError: the library and this module disagree about the structures above.
         """
         lite = self._library
-        requirements = _out(c_void_p, requirements_of, self._model, 0, 0)
+        requirements = _out(c_void_p, requirements_of, self._model, 0, place)
         create = lite.LiteRtCreateManagedTensorBufferFromRequirements
         buffer = self._owned(lite.LiteRtDestroyTensorBuffer, create, environment, tensor_type, requirements)
         packed = _out(c_size_t, lite.LiteRtGetTensorBufferPackedSize, buffer).value
@@ -226,12 +231,15 @@ class LiteRt(Interpreter):
         lite = self._library
         with self._locked(self._input, _LOCK_TO_WRITE) as address:
             ctypes.memmove(address, content, len(content))
-        lite.LiteRtRunCompiledModel(self._model, 0, 1, byref(self._input), 1, byref(self._output))
-        with self._locked(self._output, _LOCK_TO_READ) as address:
-            return tuple((c_float * self.num_outputs).from_address(address))
+        lite.LiteRtRunCompiledModel(self._model, 0, 1, byref(self._input), len(self._outputs), self._outputs)
+        return self._read(self._row_place)
+
+    def _read(self, place: int) -> tuple[float, ...]:
+        with self._locked(self._outputs[place], _LOCK_TO_READ) as address:
+            return tuple((c_float * self._lengths[place]).from_address(address))
 
     @contextlib.contextmanager
-    def _locked(self, buffer: c_void_p, mode: int) -> Iterator[int]:
+    def _locked(self, buffer: c_void_p | int | None, mode: int) -> Iterator[int]:
         """The address of a buffer's memory."""
         address = c_void_p()
         self._library.LiteRtLockTensorBuffer(buffer, byref(address), mode)

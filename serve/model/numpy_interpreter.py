@@ -45,13 +45,16 @@ class NumpyInterpreter(Interpreter):
             ) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         super().__init__(model_path, [_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
-        self._input, self._output = inputs[0], outputs[0]
+        self._input, self._outputs = inputs[0], outputs
 
     def _run(self, content: bytes) -> tuple[float, ...]:
         pixels = np.frombuffer(content, self._input["dtype"]).reshape(self._input["shape"])
         self._interpreter.set_tensor(self._input["index"], pixels)
         self._interpreter.invoke()
-        return tuple(self._interpreter.get_tensor(self._output["index"])[0].tolist())
+        return self._read(self._row_place)
+
+    def _read(self, place: int) -> tuple[float, ...]:
+        return tuple(self._interpreter.get_tensor(self._outputs[place]["index"]).ravel().tolist())
 
 
 def _tensor(details: dict[str, Any]) -> Tensor:

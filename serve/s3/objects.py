@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from serve.adapters._records import Announced, S3Object, why_empty
-from serve.app import App, result
+from serve.app import App, summary
 from serve.errors import FetchFailedError, MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
@@ -46,13 +46,15 @@ class Attempt(NamedTuple):
             return place | {"retry": self.retry}
         match self.answer:
             case Prediction():
-                return place | result(self.answer)
+                return place | summary(self.answer)
             case ProblemError():
                 return place | {"error": self.answer.problem()}
         return place | {"ignored": self.item.skip}
 
 
-def classify_object(item: S3Object, invocation: Invocation, app: App, record: Record) -> Prediction:
+def classify_object(
+    item: S3Object, invocation: Invocation, app: App, record: Record, *, explain: bool = False
+) -> Prediction:
     """Classify one object for a caller who waits; nothing is written.
 
     Raises:
@@ -60,7 +62,7 @@ def classify_object(item: S3Object, invocation: Invocation, app: App, record: Re
     """
     try:
         image = _image(storage.get(item.bucket, item.key, item.version_id), app, record)
-        return app.classify(Photo(image=image), invocation, record)
+        return app.classify(Photo(image=image, explain=explain), invocation, record)
     except TemporaryFaultError as fault:
         record["fault"] = str(fault)
         raise FetchFailedError("S3 did not give the object: try again, or check the function's permissions.") from fault

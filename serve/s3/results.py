@@ -22,6 +22,9 @@ from serve.settings import Settings
 
 _WRITE_ATTEMPTS: Final = 5
 _MAX_KEY_BYTES: Final = 1024  # "Creating object key names" in the Amazon S3 User Guide
+# "Object tag-related restrictions" in the Amazon S3 User Guide: letters, numbers, spaces and these, up to 256 of them
+_NOT_IN_TAGS: Final = re.compile(r"[^\w\s+=.:/@-]")
+_MAX_TAG_VALUE: Final = 256
 _HASHED: Final = re.compile(r"~[0-9a-f]{64}\.json\Z")
 
 
@@ -166,9 +169,14 @@ def _content(
     return {"source": state, "model_version": model_version, **answered, "time": time_now}
 
 
+def _tag_value(label: str) -> str:
+    """The label with "_" for each character that no tag may have, and no longer than one may be."""
+    return _NOT_IN_TAGS.sub("_", label)[:_MAX_TAG_VALUE]
+
+
 def _tag(item: S3Object, stored: StoredObject, prediction: Prediction) -> None:
     """Tag the version that was read. Without versioning, tag nothing if another upload has replaced it."""
-    tags = {"label": prediction.label, "probability": f"{prediction.probability:.6f}"}
+    tags = {"label": _tag_value(prediction.label), "probability": f"{prediction.probability:.6f}"}
     # A photo that was deleted meanwhile needs none.
     with suppress(ProblemError):
         if stored.version_id or storage.etag_now(item.bucket, item.key) == stored.etag:

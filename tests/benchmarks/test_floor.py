@@ -12,31 +12,31 @@ from serve.model.classifier import Classifier
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-def test_the_warm_floor_has_our_answer(model_path: Path, tmp_path: Path, image_format: str) -> None:
+def test_the_warm_floor_has_our_answer(shipped_model_path: Path, tmp_path: Path, image_format: str) -> None:
     photo = events.photo(EXAMPLE, events.SMALL, image_format)
     (tmp_path / "photo").write_bytes(photo)
     event = {"path": str(tmp_path / "photo"), "format": image_format}
     with processes.worker(
-        Path(sys.executable), bare.PROBES, "floor.handler", {"MODEL_PATH": str(model_path)}
+        Path(sys.executable), bare.PROBES, "floor.handler", {"MODEL_PATH": str(shipped_model_path)}
     ) as worker:
         answer = worker.call(event, count=2)["answer"]
-    assert events.probability(answer) == Classifier(model_path).classify(photo).probability
+    assert events.probability(answer) == Classifier(shipped_model_path).classify(photo).probability
 
 
-def test_the_cold_floor_has_our_answer(model_path: Path, tmp_path: Path) -> None:
+def test_the_cold_floor_has_our_answer(shipped_model_path: Path, tmp_path: Path) -> None:
     photo = events.photo(EXAMPLE, events.SMALL)
     (tmp_path / "photo.jpg").write_bytes(photo)
     command = [sys.executable, str(bare.PROBES / "cold_floor.py"), str(tmp_path / "photo.jpg")]
-    milliseconds, answer = bare.first_answer(command, {"MODEL_PATH": str(model_path)})
+    milliseconds, answer = bare.first_answer(command, {"MODEL_PATH": str(shipped_model_path)})
     assert milliseconds > 0
-    assert float(answer) == Classifier(model_path).classify(photo).probability
+    assert float(answer) == Classifier(shipped_model_path).classify(photo).probability
 
 
-def test_the_cold_floor_without_a_photo_runs_on_zeros(model_path: Path) -> None:
-    classifier = Classifier(model_path)
+def test_the_cold_floor_without_a_photo_runs_on_zeros(shipped_model_path: Path) -> None:
+    classifier = Classifier(shipped_model_path)
     height, width = classifier.input_size
     command = [sys.executable, str(bare.PROBES / "cold_floor.py")]
-    answer = bare.first_answer(command, {"MODEL_PATH": str(model_path)})[1]
+    answer = bare.first_answer(command, {"MODEL_PATH": str(shipped_model_path)})[1]
     assert float(answer) == classifier.probabilities(bytes(3 * height * width))[-1]
 
 

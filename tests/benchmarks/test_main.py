@@ -16,13 +16,13 @@ from benchmarks.environments import OURS, BenchmarkError, Contender
 
 
 @pytest.fixture(scope="module")
-def ours(model_path: Path) -> Contender:
+def ours(shipped_model_path: Path) -> Contender:
     """Ours in the environment of the tests, which has the runtime client."""
     try:
         environments.emulator()
     except BenchmarkError as error:
         pytest.skip(str(error))
-    return Contender(OURS, "ours", Path(sys.executable), environments.ROOT, {"MODEL_PATH": str(model_path)})
+    return Contender(OURS, "ours", Path(sys.executable), environments.ROOT, {"MODEL_PATH": str(shipped_model_path)})
 
 
 @pytest.fixture(scope="module")

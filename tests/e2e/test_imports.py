@@ -61,9 +61,9 @@ def run(program: str, *arguments: str, event: Any = None, **environment: str) ->
 
 
 @pytest.fixture(scope="module")
-def floor(model_path: Path) -> set[str]:
+def floor(shipped_model_path: Path) -> set[str]:
     """The modules of a process that runs the file once, on ready bytes."""
-    return named(run(FLOOR, str(model_path)))
+    return named(run(FLOOR, str(shipped_model_path)))
 
 
 @pytest.fixture(scope="module")

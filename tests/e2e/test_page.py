@@ -31,9 +31,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from serve.model import model_file
 from serve.model.classifier import Classifier
 from serve.page import html as page_html
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TINY, jpeg
 from tests.local_service import LocalService, local_service, may_fetch_from
 
 CAT = ROOT / "examples" / "cat.jpg"
@@ -494,20 +495,118 @@ def test_the_whole_photo_is_shown(page: Page) -> None:
     assert page.locator(".photo img").evaluate("image => getComputedStyle(image).objectFit") == "contain"
 
 
-def test_more_than_two_labels_show_the_five_most_probable(open_page: Open) -> None:
-    flowers = {"daisy": 0.02, "rose": 0.6, "tulip": 0.2, "iris": 0.1, "lily": 0.05, "aster": 0.03}
-    health = {"labels": list(flowers), "model_version": "v", "confidence_threshold": 0.5, "status": "ok"}
-    answer = {"label": "rose", "probability": 0.6, "probabilities": flowers, "uncertain": False, "model_version": "v"}
-    page = open_page()
-    page.route("**/health", lambda route: route.fulfill(json=health))
-    page.route("**/predict", lambda route: route.fulfill(json=answer))
-    page.reload()
-    expect(page.locator("#closed")).to_contain_text("“daisy”, “rose”, “tulip”, “iris”, “lily”, and “aster”")
+@pytest.fixture(scope="module")
+def seven(seven_model_path: Path) -> Iterator[LocalService]:
+    with local_service(MODEL_PATH=str(seven_model_path)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def explaining(model_path: Path) -> Iterator[LocalService]:
+    """A service whose answers about cats and dogs can be explained."""
+    with local_service(MODEL_PATH=str(model_path)) as running:
+        yield running
+
+
+def plain_photo(name: str, color: str) -> Any:
+    """A photo of one color, to be chosen."""
+    return {"name": name, "mimeType": "image/jpeg", "buffer": jpeg(Image.new("RGB", (90, 60), color))}
+
+
+def test_more_than_two_labels_show_the_five_most_probable(open_page: Open, seven: LocalService) -> None:
+    page = open_page(at=seven)
+    expect(page.locator("h1")).to_have_text("Which one is it?")
+    expect(page.locator("#closed")).to_contain_text("“black”, “blue”, “gray”, “green”, “red”, “white”, and “yellow”")
     expect(page.locator("#examples")).to_be_hidden()
-    page.set_input_files("#files", CAT)
+    with page.expect_response("**/predict") as answered:
+        page.set_input_files("#files", CAT)
     settled(page, 1)
-    expect(page.locator(".label")).to_have_text("rose")
-    assert page.locator(".shares .name").all_inner_texts() == ["rose", "tulip", "iris", "lily", "aster"]
+    probabilities = answered.value.json()["probabilities"]
+    expected = sorted(probabilities, key=probabilities.__getitem__, reverse=True)[:5]
+    assert page.locator(".shares .name").all_inner_texts() == expected
+    expect(page.locator(".label")).to_have_text(expected[0])
+    expect(page.locator(".said .number")).to_have_text(percent(probabilities[expected[0]]))
+    assert probability(page.locator(".card"), expected[4]) == probabilities[expected[4]]
+
+
+def test_more_than_two_labels_are_filtered_and_saved(open_page: Open, seven: LocalService) -> None:
+    page = open_page(at=seven)
+    page.set_input_files("#files", [plain_photo(f"{color}.jpg", color) for color in ("red", "yellow", "blue")])
+    settled(page, 3)
+    filters = page.get_by_role("group", name="Show only")
+    assert filters.get_by_role("button").all_inner_texts() == ["All 3", "Blue 1", "Red 1", "Yellow 1"]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    with download.value.path().open(encoding="utf-8", newline="") as file:
+        rows = {row["label"]: row for row in csv.DictReader(file)}
+    assert float(rows["red"]["P(red)"]) == float(rows["red"]["probability"]) > 0.9 > float(rows["red"]["P(blue)"])
+
+
+def test_the_camera_shows_five_of_more_labels(open_page: Open, seven: LocalService) -> None:
+    page = open_page(at=seven)
+    page.get_by_role("button", name="Use the camera").click()
+    with page.expect_response("**/predict"):
+        page.get_by_role("button", name="Classify live").click()
+    expect(page.get_by_role("dialog").get_by_role("meter")).to_have_count(5)
+
+
+def test_what_it_looked_at_is_laid_over_the_photo(open_page: Open, explaining: LocalService) -> None:
+    page = open_page(at=explaining, viewport={"width": 1280, "height": 1000})
+    both = Image.new("RGB", (120, 60), (230, 100, 60))  # to the model a cat, and to its right something else
+    both.paste(Image.new("RGB", (50, 60), (100, 110, 130)), (70, 0))
+    page.set_input_files("#files", {"name": "wide.jpg", "mimeType": "image/jpeg", "buffer": jpeg(both, quality=95)})
+    settled(page, 1)
+    shown = card(page, "wide.jpg")
+    button = shown.get_by_role("button", name="What did it look at?")
+    expect(page.locator(".heat")).to_have_count(0)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    picture = shown.get_by_role("img", name="Heat map. Warm: speaks for “cat”, most at the ")
+    expect(picture).to_have_attribute("aria-label", re.compile("left. Cool: speaks against it"))
+    expect(shown.locator(".look + .fine")).to_be_visible()
+    # It is drawn in the shape of the photo, as the photo is: whole, and in the middle.
+    sizes = (
+        "e => [e.width, e.height, getComputedStyle(e).objectFit, ...Object.values(e.getBoundingClientRect().toJSON())]"
+    )
+    width, height, fit, *box = picture.evaluate(sizes)
+    assert (width / height, fit) == (2, "contain")
+    assert box == shown.locator(".photo img").evaluate(sizes)[3:]
+    row = picture.evaluate("e => [...e.getContext('2d').getImageData(0, e.height / 2, e.width, 1).data]")
+    warm, cool = (row[4 * place : 4 * place + 4] for place in (width // 8, width * 7 // 8))
+    assert warm[0] > 200 > cool[0]
+    assert cool[2] > 200 > warm[2]
+    nothing_found(page)
+    page.reload()  # the answer stays, with its explanation
+    settled(page, 1)
+    expect(page.locator(".photo.shown")).to_have_count(1)
+    button.press("Enter")
+    expect(page.locator(".heat")).to_have_count(1)
+    button.press("Enter")
+    expect(page.locator(".heat")).to_have_count(0)
+    expect(shown.locator(".look + .fine")).to_be_hidden()
+
+
+def test_a_photo_that_is_not_shown_has_no_heat_map(open_page: Open, model_path: Path, photo_server: str) -> None:
+    with local_service(**may_fetch_from(photo_server), MODEL_PATH=str(model_path)) as running:
+        page = open_page(at=running)
+        page.set_input_files("#files", ROOT / "examples" / "cat.heic")  # Chromium shows none
+        page.get_by_label("Or enter the address").fill(f"{photo_server}/cat.jpg")
+        page.keyboard.press("Enter")
+        settled(page, 2)
+        expect(page.locator(".label")).to_have_text(["cat"] * 2)
+        expect(page.locator(".look")).to_have_count(2)
+        expect(page.locator(".look:visible")).to_have_count(0)
+
+
+def test_a_model_without_a_map_is_not_asked_for_one(open_page: Open, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack((TINY / "three_numbers.tflite").read_bytes(), ("ant", "bee", "cow"), None, {}))
+    with local_service(MODEL_PATH=str(file)) as running:
+        page = open_page(at=running)
+        page.set_input_files("#files", CAT)
+        settled(page, 1)
+        expect(page.locator(".label")).to_have_text(re.compile("ant|bee|cow"))
+        expect(page.locator(".look")).to_have_count(0)
 
 
 def test_answers_are_filtered_by_label_and_counted(page: Page) -> None:

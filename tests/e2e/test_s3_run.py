@@ -38,7 +38,11 @@ def client(aws: str) -> Iterator[Callable[[str], Any]]:
 
 
 def test_from_upload_to_result(
-    client: Callable[[str], Any], aws: str, start_emulator: Callable[..., Invoke], cat_jpeg: bytes, model_path: Path
+    client: Callable[[str], Any],
+    aws: str,
+    start_emulator: Callable[..., Invoke],
+    cat_jpeg: bytes,
+    shipped_model_path: Path,
 ) -> None:
     s3, sqs = client("s3"), client("sqs")
     s3.create_bucket(Bucket="uploads")
@@ -65,7 +69,7 @@ def test_from_upload_to_result(
         return json.loads(s3.get_object(Bucket="results", Key=f"v1/uploads/{key}.json")["Body"].read())
 
     assert read("a cat+dog/Käse & cat.jpg")["label"] == "cat"
-    assert read("a cat+dog/Käse & cat.jpg")["model_version"] == model_file.read(model_path).version
+    assert read("a cat+dog/Käse & cat.jpg")["model_version"] == model_file.read(shipped_model_path).version
     assert read("notes.txt")["error"]["status"] == 415
     assert read(f"{long[:943]}~{hashlib.sha256(f'uploads/{long}'.encode()).hexdigest()}")["source"]["key"] == long
     tags = s3.get_object_tagging(Bucket="uploads", Key="a cat+dog/Käse & cat.jpg")["TagSet"]

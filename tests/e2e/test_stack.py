@@ -84,14 +84,14 @@ def notify(s3: Any, done: Deployed, storage: Template) -> None:
 
 @pytest.fixture
 def start(
-    deployed: Deployed, client: Client, start_emulator: Callable[..., Invoke], model_path: Path
+    deployed: Deployed, client: Client, start_emulator: Callable[..., Invoke], shipped_model_path: Path
 ) -> Callable[[str], Invoke]:
     """Starts a function of the stack with the settings that it has there."""
 
     def started(function: str) -> Invoke:
         found = client("lambda").get_function_configuration(FunctionName=deployed.physical[function], Qualifier="live")
         variables = {key: value for key, value in found["Environment"]["Variables"].items() if value}
-        return start_emulator(**CREDENTIALS, **{**variables, "MODEL_PATH": str(model_path)})
+        return start_emulator(**CREDENTIALS, **{**variables, "MODEL_PATH": str(shipped_model_path)})
 
     return started
 

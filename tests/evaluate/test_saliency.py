@@ -42,8 +42,8 @@ def test_every_pixel_is_covered_and_the_photo_is_left_as_it_is(corner: Pixels, p
     np.testing.assert_array_equal(corner, before)
 
 
-def test_of_a_photo_of_a_cat_the_cat_speaks_for_cat(model_path: Path, cat_jpeg: bytes) -> None:
-    classifier = Classifier(model_path)
+def test_of_a_photo_of_a_cat_the_cat_speaks_for_cat(shipped_model_path: Path, cat_jpeg: bytes) -> None:
+    classifier = Classifier(shipped_model_path)
     pixels = decode(cat_jpeg, *classifier.input_size)
     _, width = classifier.input_size
     heat = saliency.occlusion(

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from serve import VERSION
+from serve.model import model_file
+from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
 CAT = str(ROOT / "examples" / "cat.jpg")
@@ -94,6 +96,27 @@ def test_a_photo_below_the_threshold_is_uncertain(unsure_model_path: Path) -> No
     (row,) = (line for line in shown.splitlines() if CAT in line)
     assert "  uncertain" in row
     assert lines(run("--model", str(unsure_model_path), CAT))[0]["uncertain"] is True
+
+
+def test_more_than_two_labels(seven_model_path: Path) -> None:
+    (answer,) = lines(run("--model", str(seven_model_path), CAT))
+    assert isinstance(answer["probabilities"], dict)
+    assert answer["probability"] == max(answer["probabilities"].values())
+    _, shown = on_a_terminal("--model", str(seven_model_path), CAT)
+    assert shown.splitlines()[0].split() == ["photo", "label", "probability"]
+
+
+def test_an_explanation_when_asked(tmp_path: Path) -> None:
+    (answer,) = lines(run("--explain", CAT))
+    assert isinstance(answer["explanation"], list)
+    assert [len(row) for row in answer["explanation"]] == [4] * 4
+    _, shown = on_a_terminal("--explain", CAT)
+    assert "████" in shown
+    without = tmp_path / "model.tflite"
+    without.write_bytes(model_file.pack((TINY / "three_numbers.tflite").read_bytes(), ("a", "b", "c"), None, {}))
+    done = run("--explain", "--model", str(without), CAT)
+    assert done.returncode == 2
+    assert b"has no class activation map" in done.stderr
 
 
 def test_json_on_a_terminal_when_asked() -> None:

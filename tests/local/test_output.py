@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.output import Csv, JsonLines, Table, display_width, kind, summary
+from local.output import Csv, JsonLines, Table, display_width, heat_map, kind, summary
 from local.photos import Answered, Item
 from serve.errors import UndecodableImageError
 from serve.model.classifier import Prediction
@@ -56,7 +56,7 @@ def test_a_name_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_csv_is_read_back_as_it_was() -> None:
-    lines = Csv()
+    lines = Csv(MODEL)
     text = "\n".join(
         [lines.heading(), lines.line(certain('a, "b".jpg'), Path("out/cat/a.jpg")), lines.line(broken("c.jpg"), None)]
     )
@@ -64,6 +64,30 @@ def test_csv_is_read_back_as_it_was() -> None:
     assert (first["photo"], first["label"], first["probability"]) == ('a, "b".jpg', "cat", "0.25")
     assert (first["uncertain"], first["sorted_to"], first["error"]) == ("False", str(Path("out/cat/a.jpg")), "")
     assert (second["photo"], second["label"], second["error"]) == ("c.jpg", "", 'It is "broken", sorry.')
+
+
+def test_more_than_two_labels_have_a_column_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    model = Description(("a", "b, c", "d"), None, "version")
+    prediction = Prediction("d", 0.7, False, "version", 1, 1, {"a": 0.1, "b, c": 0.2, "d": 0.7})
+    lines = Csv(model)
+    text = "\n".join([lines.heading(), lines.line(Answered(item("x"), prediction), None)])
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["label"], row["P(a)"], row["P(b, c)"], row["P(d)"]) == ("d", "0.1", "0.2", "0.7")
+    table = Table([item("x")], model)
+    assert table.heading().split() == ["photo", "label", "probability"]
+    assert table.line(Answered(item("x"), prediction), None).split() == ["x", "d", "0.7000"]
+
+
+def test_the_evidence_is_drawn_or_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    prediction = Prediction("cat", 0.1, False, "version", 1, 1, explanation=((-3.0, 0.0, 1.0), (4.0, 2.0, 7.9)))
+    answer = Answered(item("x"), prediction)
+    assert Table([item("x")], MODEL).line(answer, None).splitlines()[1:] == ["  ····░░", "  ▓▓▒▒██"]
+    lines = Csv(MODEL, explain=True)
+    (row,) = csv.DictReader(io.StringIO("\n".join([lines.heading(), lines.line(answer, None)])))
+    assert json.loads(row["explanation"]) == [[-3, 0, 1], [4, 2, 7.9]]
+    assert heat_map(((-1.0, 0.0),)) == ["····"]
 
 
 def test_json_has_the_answer_or_the_problem() -> None:

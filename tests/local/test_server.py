@@ -30,7 +30,9 @@ import lambda_function
 from local import server
 from local.event import event_of
 from local.uploads import MAX_BYTES_IN_FLIGHT
+from serve.app import App
 from serve.invocation import from_context
+from serve.settings import Settings
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]
 
@@ -39,6 +41,14 @@ Ask = Callable[..., urllib3.BaseHTTPResponse]
 def service(photo_server: str) -> Iterator[LocalService]:
     with local_service(**may_fetch_from(photo_server)) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def function(cats_and_dogs: None) -> Iterator[None]:
+    """The function has the service's model: it was imported before the setting named it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lambda_function, "app", App(Settings.from_env()))
+        yield
 
 
 @pytest.fixture(scope="module")

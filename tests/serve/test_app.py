@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 from ipaddress import ip_network
@@ -10,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from serve import telemetry
 from serve.app import App
 from serve.http import Request, Response
 from serve.invocation import from_context
+from serve.model import model_file
+from serve.model.classifier import Prediction
 from serve.settings import Settings
+from tests.conftest import TINY
 from tests.serve.servers import photo, serving
 
 
@@ -93,7 +98,59 @@ def test_health_names_the_model(app: App) -> None:
         "labels": ["cat", "dog"],
         "positive_class": "dog",
         "confidence_threshold": model.confidence_threshold,
+        "explains": True,
     }
+
+
+@pytest.fixture(scope="module")
+def seven(seven_model_path: Path) -> App:
+    """An app of seven labels."""
+    return App(Settings(model_path=seven_model_path, fetch_enabled=False))
+
+
+def test_more_than_two_labels_have_a_probability_each(seven: App, cat_jpeg: bytes) -> None:
+    _, health = ask(seven, "GET", "/health")
+    assert set(health) == {"status", "model_version", "labels", "confidence_threshold", "explains"}
+    _, answer = ask(seven, "POST", "/predict", cat_jpeg)
+    assert set(answer) == {"label", "probability", "uncertain", "model_version", "probabilities"}
+    assert list(answer["probabilities"]) == health["labels"]
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["probability"] == answer["probabilities"][answer["label"]] == max(answer["probabilities"].values())
+
+
+@pytest.mark.parametrize("asked", [{"explain": "true"}, {}])
+def test_an_answer_is_explained_if_somebody_asks(app: App, cat_jpeg: bytes, asked: dict[str, str]) -> None:
+    _, answer = ask(app, "POST", "/predict", cat_jpeg, **asked)
+    assert ("explanation" in answer) is bool(asked)
+    if asked:
+        assert [len(row) for row in answer["explanation"]] == [4] * 4
+        assert all(evidence == round(evidence, 3) for row in answer["explanation"] for evidence in row)
+
+
+def test_a_model_without_a_map_says_why_there_is_no_explanation(tmp_path: Path, cat_jpeg: bytes) -> None:
+    file = tmp_path / "model.tflite"
+    file.write_bytes(model_file.pack((TINY / "three_numbers.tflite").read_bytes(), ("a", "b", "c"), None, {}))
+    app = App(Settings(model_path=file))
+    assert ask(app, "GET", "/health")[1]["explains"] is False
+    response, problem = ask(app, "POST", "/predict", cat_jpeg, explain="true")
+    assert (response.status, problem["type"]) == (422, "urn:problem-type:no-explanation")
+    assert "convert the model again" in problem["detail"]
+    assert ask(app, "POST", "/predict", cat_jpeg)[0].status == 200
+
+
+@pytest.mark.parametrize(("labels", "dimensions"), [(10, ["function", "label"]), (11, ["function"])])
+def test_predictions_are_counted_by_label_while_labels_are_few(
+    labels: int, dimensions: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    telemetry.set_level("INFO")
+    record = telemetry.Record(from_context(None), source="direct")
+    probabilities = {str(number): 1 / labels for number in range(labels)}
+    record.add_prediction(Prediction("3", 1 / labels, False, "v", 1.0, 1.0, probabilities))
+    record.emit()
+    line = json.loads(capsys.readouterr().out)
+    assert line["label"] == "3"
+    (counted,) = (each for each in line["_aws"]["CloudWatchMetrics"] if each["Metrics"][0]["Name"] == "predictions")
+    assert counted["Dimensions"] == [dimensions]
 
 
 def test_the_page_runs_what_it_holds_and_nothing_else(app: App) -> None:
@@ -109,7 +166,7 @@ def test_the_page_runs_what_it_holds_and_nothing_else(app: App) -> None:
     assert not re.findall(r"""\s(?:style|on\w+)=["']""", response.body)  # the policy would drop these
     hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.[a-z]+)", response.body))
     assert hosts == {"www.w3.org"}  # the name of SVG's namespace
-    assert len(re.sub(r"data:image/jpeg;[^\"]*", "", response.body)) < 45_000
+    assert len(re.sub(r"data:image/jpeg;[^\"]*", "", response.body)) < 48_000
     assert len(response.body) < 100_000  # with the example photos
     assert response.headers["x-content-type-options"] == "nosniff"
 
@@ -250,7 +307,7 @@ def test_the_log_line_has_the_answer_and_the_times_but_no_photo_and_no_query(
     assert {metric["Name"] for directive in metrics for metric in directive["Metrics"]} <= set(line)
 
 
-def test_the_contract_is_valid_and_true(app: App, cat_jpeg: bytes) -> None:
+def test_the_contract_is_valid_and_true(app: App, seven: App, cat_jpeg: bytes) -> None:
     pytest.importorskip("openapi_spec_validator", reason="a tool of the development environment")
     import jsonschema
     import openapi_spec_validator
@@ -261,17 +318,23 @@ def test_the_contract_is_valid_and_true(app: App, cat_jpeg: bytes) -> None:
     assert {path: {method.upper() for method in methods} for path, methods in contract["paths"].items()} == {
         path: set(methods) for path, methods in app._routes.items()
     }
-    encoded = json.dumps({"image": base64.b64encode(cat_jpeg).decode()}).encode()
-    for method, path, body in (
-        ("POST", "/predict", cat_jpeg),
-        ("POST", "/predict", encoded),
-        ("POST", "/predict", b""),
-        ("POST", "/predict", b"<html>"),
-        ("POST", "/predict", b"GIF89a"),
-        ("GET", "/health", b""),
-        ("GET", "/openapi.json", b""),
+    encoded = json.dumps({"image": base64.b64encode(cat_jpeg).decode(), "explain": True}).encode()
+    for asked, (method, path, body) in itertools.product(
+        (app, seven),
+        (
+            ("POST", "/predict", cat_jpeg),
+            ("POST", "/predict", encoded),
+            ("POST", "/predict", b""),
+            ("POST", "/predict", b"<html>"),
+            ("POST", "/predict", b"GIF89a"),
+            ("GET", "/health", b""),
+            ("GET", "/openapi.json", b""),
+        ),
     ):
-        answered, value = ask(app, method, path, body)
+        answered, value = ask(asked, method, path, body)
         documented = contract["paths"][path][method.lower()]["responses"][str(answered.status)]
         schema = documented["content"][answered.headers["content-type"]]["schema"]
         jsonschema.validate(value, {**schema, "components": contract["components"]})
+    prediction = contract["components"]["schemas"]["Prediction"]
+    for example in prediction["examples"]:
+        jsonschema.validate(example, prediction)

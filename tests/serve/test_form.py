@@ -3,7 +3,7 @@
 import pytest
 
 from serve.errors import ImageTooLargeError, MalformedRequestError
-from serve.form import file_in
+from serve.form import Form, read
 
 TYPE = "multipart/form-data; boundary=edge"
 PHOTO = b"\xff\xd8\xff\r\n--edg\r\n photo"
@@ -19,7 +19,7 @@ def form(*parts: tuple[str, bytes], disposition: bytes = b'filename="x.jpg"') ->
 
 def words(body: bytes, content_type: str = TYPE) -> str:
     with pytest.raises(MalformedRequestError) as problem:
-        file_in(body, content_type, 1000)
+        read(body, content_type, 1000)
     return problem.value.detail
 
 
@@ -37,13 +37,13 @@ def words(body: bytes, content_type: str = TYPE) -> str:
     ],
 )
 def test_the_name_of_the_file_does_not_matter(disposition: bytes) -> None:
-    assert file_in(form(("file", PHOTO), disposition=disposition), TYPE, 1000) == PHOTO
+    assert read(form(("file", PHOTO), disposition=disposition), TYPE, 1000).file == PHOTO
 
 
 @pytest.mark.parametrize("content_type", [TYPE, 'multipart/form-data; boundary="edge"', TYPE + "; charset=utf-8"])
 def test_other_parts_do_not_matter(content_type: str) -> None:
     body = b"a preamble\r\n" + form(("note", b"hello"), ("file", PHOTO), ("more", b"")) + b"an epilogue"
-    assert file_in(body, content_type, 1000) == PHOTO
+    assert read(body, content_type, 1000).file == PHOTO
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; charset=utf-8", TYPE[:-4]])
@@ -66,8 +66,15 @@ def test_a_form_that_is_cut_off(missing: int) -> None:
 
 
 def test_too_many_parts() -> None:
-    assert file_in(form(*[("note", b"x")] * 15, ("file", PHOTO)), TYPE, 1000) == PHOTO
+    assert read(form(*[("note", b"x")] * 15, ("file", PHOTO)), TYPE, 1000).file == PHOTO
     assert "more than 16 parts" in words(form(*[("note", b"x")] * 16, ("file", PHOTO)))
+
+
+def test_the_last_part_named_explain_counts() -> None:
+    assert read(form(("file", PHOTO)), TYPE, 1000) == Form(PHOTO, "false")
+    parts = [("explain", b"false"), ("file", PHOTO), ("explain", b"true")]
+    assert read(form(*parts), TYPE, 1000) == Form(PHOTO, "true")
+    assert read(form(*parts, ("explain", b"\xff")), TYPE, 1000) == Form(PHOTO, "ÿ")
 
 
 def test_no_file_chosen() -> None:
@@ -94,9 +101,9 @@ def test_any_other_mistake(body: bytes) -> None:
 
 
 def test_the_limit_is_on_the_photo() -> None:
-    assert file_in(form(("file", PHOTO)), TYPE, len(PHOTO)) == PHOTO
+    assert read(form(("file", PHOTO)), TYPE, len(PHOTO)).file == PHOTO
     with pytest.raises(ImageTooLargeError):
-        file_in(form(("file", PHOTO)), TYPE, len(PHOTO) - 1)
+        read(form(("file", PHOTO)), TYPE, len(PHOTO) - 1)
 
 
 def test_each_mistake_has_its_own_words() -> None:

@@ -53,10 +53,31 @@ def test_a_url_comes_in_the_query_or_as_json() -> None:
     assert photo_in(post(json.dumps({"url": url}).encode(), "application/json"), LIMIT) == Photo(url=url)
 
 
+def test_each_form_can_ask_for_an_explanation(cat_jpeg: bytes) -> None:
+    url, encoded = "https://example.org/cat.jpg", base64.b64encode(cat_jpeg).decode()
+    in_form = form([("explain", b"true"), ("file", cat_jpeg)])
+    for request, expected in (
+        (post(url=url, explain="true"), Photo(url=url, explain=True)),
+        (post(url=url, explain="false"), Photo(url=url)),
+        (in_json(url=url, explain=True), Photo(url=url, explain=True)),
+        (in_json(image=encoded, explain=True), Photo(image=cat_jpeg, explain=True)),
+        (in_json(image=encoded, explain=False), Photo(image=cat_jpeg)),
+        (post(cat_jpeg, "image/jpeg", explain="true"), Photo(image=cat_jpeg, explain=True)),
+        (post(in_form, FORM), Photo(image=cat_jpeg, explain=True)),
+        (post(form([("file", cat_jpeg)]), FORM, explain="true"), Photo(image=cat_jpeg, explain=True)),
+    ):
+        assert photo_in(request, LIMIT) == expected
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         post(),
+        post(url="https://example.org/", explain="yes"),
+        post(b"photo", "image/jpeg", explain=""),
+        post(b'{"url": "https://example.org/", "explain": "true"}', "application/json"),
+        post(b'{"url": "https://example.org/", "explain": 1}', "application/json"),
+        post(form([("file", b"x"), ("explain", b"True")]), FORM),
         post(b"", "image/jpeg"),
         post(b"body", url="https://example.org/"),
         post(b"{", "application/json"),
@@ -98,7 +119,7 @@ def test_the_ceiling_is_on_the_photo_not_on_its_wrapping() -> None:
             photo_in(request, len(photo) - 1)
 
 
-def in_json(**members: str) -> Request:
+def in_json(**members: str | bool) -> Request:
     return post(json.dumps(members).encode(), "application/json")
 
 

@@ -91,16 +91,18 @@ def test_other_peoples_servers_set_off_no_alarm_of_server_errors(resources: dict
 
 
 def emitted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[tuple[str, frozenset[str]]]:
-    """The metrics and dimensions of a log line that has all of them, with the function's name in a dimension."""
+    """The metrics and dimensions of log lines that have all of them, with the function's name in a dimension."""
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "a-stack-classify")
-    record = telemetry.Record(from_context(None), source="http-api")
-    record.add_prediction(Prediction("cat", 0.1, False, "v1", 1.0, 2.0))
-    record.add_bug(ValueError())
-    record.emit()
-    line = json.loads(capsys.readouterr().out)
-    assert line["function"] == "a-stack-classify"
+    for probabilities in (None, dict.fromkeys(map(str, range(200)), 0.005)):
+        record = telemetry.Record(from_context(None), source="http-api")
+        record.add_prediction(Prediction("cat", 0.1, False, "v1", 1.0, 2.0, probabilities))
+        record.add_bug(ValueError())
+        record.emit()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {line["function"] for line in lines} == {"a-stack-classify"}
     return {
         (metric["Name"], frozenset(dimensions))
+        for line in lines
         for directive in line["_aws"]["CloudWatchMetrics"]
         for metric in directive["Metrics"]
         for dimensions in directive["Dimensions"]
@@ -121,7 +123,7 @@ def test_alarms_and_dashboard_use_the_metrics_that_the_code_emits(
     for _namespace, metric, dimensions in used:
         assert (metric, frozenset(dimensions)) in known
     searches = re.findall(r"SEARCH\('\{(\w+),([\w,]+)\} MetricName=(\w+) ", dashboard(resources))
-    assert len(searches) == 12
+    assert len(searches) == 15
     for namespace, named, metric in searches:
         assert namespace == telemetry.NAMESPACE
         assert (metric, frozenset(named.split(","))) in known

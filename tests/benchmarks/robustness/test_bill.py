@@ -12,8 +12,8 @@ from serve.model.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
-def classifier(model_path: Path) -> Classifier:
-    return Classifier(model_path)
+def classifier(shipped_model_path: Path) -> Classifier:
+    return Classifier(shipped_model_path)
 
 
 def test_a_small_photo_costs_little(classifier: Classifier, cat_jpeg: bytes) -> None:
@@ -47,8 +47,8 @@ class _Wasteful(Classifier):
         os.write(2, held[:20_001])
 
 
-def test_memory_and_log_are_counted_and_a_crash_is_seen(model_path: Path) -> None:
-    wasteful = _Wasteful(model_path)
+def test_memory_and_log_are_counted_and_a_crash_is_seen(shipped_model_path: Path) -> None:
+    wasteful = _Wasteful(shipped_model_path)
     found = bill.measure(wasteful, b"")
     assert found.megabytes > 150
     assert found.log_bytes > 20_000

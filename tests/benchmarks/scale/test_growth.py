@@ -14,9 +14,9 @@ from benchmarks.scale import growth
 
 
 @pytest.fixture(scope="module")
-def results(root: Path, model_path: Path) -> dict[str, Any]:
+def results(root: Path, shipped_model_path: Path) -> dict[str, Any]:
     pytest.importorskip("moto.server", reason="needs moto: it is in the dev environment")
-    environ = {"MODEL_PATH": str(model_path)}
+    environ = {"MODEL_PATH": str(shipped_model_path)}
     ours = Contender(environments.OURS, "ours", Path(sys.executable), root, environ)
     return growth.run([ours], rounds=1, most_requests=20, megapixels=(0.2, 1.0), batches=(1, 3))
 

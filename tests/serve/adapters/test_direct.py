@@ -35,6 +35,15 @@ def test_an_image(s3_app: App, invocation: Invocation, sample_event: Load, cat_j
     assert cat["label"] == "cat"
 
 
+def test_an_answer_is_explained_if_the_event_says_so(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
+    event = sample_event("image")
+    assert len(adapters.answer(event | {"explain": True}, invocation, s3_app)["explanation"]) == 4
+    assert "explanation" not in adapters.answer(event | {"explain": False}, invocation, s3_app)
+    for wrong in ("true", 1, None):
+        assert status(event | {"explain": wrong}, invocation, s3_app) == 400
+        assert status({"bucket": UPLOADS, "key": KEY, "explain": wrong}, invocation, s3_app) == 400
+
+
 def test_a_url_where_none_are_taken(s3_app: App, invocation: Invocation, sample_event: Load) -> None:
     assert status(sample_event("url"), invocation, s3_app) == 422
 
@@ -46,8 +55,9 @@ def test_an_object_is_answered_and_nothing_is_written(
     answer = adapters.answer(sample_event("object"), invocation, s3_app)
     assert set(answer) == {"label", "probability", "uncertain", "model_version"}
     assert answer["label"] == "cat"
+    assert "explanation" in adapters.answer(sample_event("object") | {"explain": True}, invocation, s3_app)
     assert s3.list_objects_v2(Bucket=RESULTS)["KeyCount"] == 0
-    (line,) = log()
+    line, _ = log()
     assert (line["source"], line["bucket"], line["key"]) == ("direct", UPLOADS, KEY)
     assert line["fetch_ms"] > 0
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,8 @@ from serve import adapters
 from serve.adapters import s3_batch
 from serve.app import App
 from serve.invocation import Invocation
-from tests.serve.s3_servers import UPLOADS, Proxy, refuses
+from serve.settings import Settings
+from tests.serve.s3_servers import RESULTS, UPLOADS, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
 
@@ -42,6 +44,22 @@ def test_both_schemas_succeed(
     }
     assert (result["taskId"], result["resultCode"]) == (event["tasks"][0]["taskId"], "Succeeded")
     assert json.loads(result["resultString"])["label"] == read_result(KEY)["label"] == "cat"
+
+
+def test_the_reports_text_stays_short_however_many_labels_there_are(
+    s3: "S3Client",
+    seven_model_path: Path,
+    invocation: Invocation,
+    sample_event: Load,
+    read_result: Load,
+    cat_jpeg: bytes,
+) -> None:
+    s3.put_object(Bucket=UPLOADS, Key=KEY, Body=cat_jpeg)
+    app = App(Settings(model_path=seven_model_path, results_bucket=RESULTS, results_prefix="v1/", fetch_enabled=False))
+    code, text = outcome(sample_event("s3_batch_v2"), invocation, app)
+    assert code == "Succeeded"
+    assert set(json.loads(text)) == {"bucket", "key", "label", "probability", "uncertain", "model_version"}
+    assert len(read_result(KEY)["probabilities"]) == 7
 
 
 def outcome(event: Any, invocation: Invocation, app: App, **changes: Any) -> tuple[str, str]:

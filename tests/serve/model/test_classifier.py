@@ -76,7 +76,10 @@ def test_labels_of_another_number_than_the_outputs_are_refused(
 
 
 @pytest.mark.parametrize("label", ["cat", "dog"])
-def test_photos_from_elsewhere_are_mostly_right(classifier: Classifier, shared: Path, label: str) -> None:
+def test_photos_from_elsewhere_are_mostly_right(shipped_model_path: Path, shared: Path, label: str) -> None:
+    classifier = Classifier(shipped_model_path)
+    if label not in classifier.description.labels:
+        pytest.skip("models/ has a model of other labels")
     photos = sorted((shared / "photos" / label).glob("*.jpg"))
     assert len(photos) == 200
     right = sum(classifier.classify(photo.read_bytes()).label == label for photo in photos)

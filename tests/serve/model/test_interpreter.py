@@ -1,6 +1,7 @@
 """Both interpreters: the same answers, the same refusals; what LiteRT's C library leaves behind: nothing."""
 
 import _ctypes
+import math
 import os
 import random
 import subprocess
@@ -49,6 +50,31 @@ def test_a_model_has_one_or_several_numbers(load_model: Load, name: str, expecte
     assert (model.height, model.width, model.num_outputs) == (4, 4, len(expected))
     assert model.run(PIXELS) == expected
     assert model.run(bytes(48)) == (0,) * len(expected)
+
+
+@both
+@pytest.mark.parametrize(("name", "numbers"), [("cat_or_dog", 1), ("seven_colors", 7)])
+def test_a_model_may_have_a_map_whose_mean_gives_the_numbers(load_model: Load, name: str, numbers: int) -> None:
+    model = load_model(TINY / f"{name}.tflite", 1)
+    assert (model.num_outputs, model.map_size) == (numbers, (4, 4))
+    pixels = random.Random(1).randbytes(16 * 16 * 3)
+    answer, logits = model.run(pixels), model.last_map()
+    assert len(logits) == 4 * 4 * numbers
+    means = [sum(logits[number::numbers]) / 16 for number in range(numbers)]
+    terms = [math.exp(each) for each in means]
+    expected = [term / (sum(terms) if numbers > 1 else 1 + term) for term in terms]
+    assert answer == pytest.approx(expected, abs=1e-5)
+    assert model.run(bytes(16 * 16 * 3)) != answer
+    assert model.last_map() != logits
+
+
+@both
+def test_a_model_without_a_map_has_none(load_model: Load) -> None:
+    model = load_model(TINY / "three_numbers.tflite", 1)
+    model.run(PIXELS)
+    assert model.map_size is None
+    with pytest.raises(ValueError, match="no class activation map"):
+        model.last_map()
 
 
 @both
@@ -104,8 +130,8 @@ def test_no_file_is_an_error(load_model: Load, tmp_path: Path) -> None:
 
 @needs_library
 @pytest.mark.parametrize("part", [0.0001, 0.01, 0.5, 0.9, 0.95])
-def test_a_truncated_model_is_an_error(model_path: Path, part: float, tmp_path: Path) -> None:
-    content = model_path.read_bytes()
+def test_a_truncated_model_is_an_error(shipped_model_path: Path, part: float, tmp_path: Path) -> None:
+    content = shipped_model_path.read_bytes()
     file = tmp_path / "model.tflite"
     file.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(ValueError, match=r"model\.tflite: is damaged.*LiteRtCreateModelFromBuffer returned 501"):
@@ -126,19 +152,19 @@ def test_changed_bytes_are_an_error_or_another_model(tmp_path: Path) -> None:
 
 
 @needs_library
-def test_what_is_not_the_library_is_an_error(model_path: Path, tmp_path: Path) -> None:
+def test_what_is_not_the_library_is_an_error(shipped_model_path: Path, tmp_path: Path) -> None:
     from serve.model.litert import LiteRt
 
     text = tmp_path / "libLiteRt.so"
     text.write_text("not a library")
     with pytest.raises(ValueError, match=r"libLiteRt\.so: .*Install the ai-edge-litert"):
-        LiteRt(str(text), model_path, 1)
+        LiteRt(str(text), shipped_model_path, 1)
     with pytest.raises(ValueError, match=r"_ctypes.*LiteRtCreateEnvironment.*Install the ai-edge-litert"):
-        LiteRt(_ctypes.__file__, model_path, 1)
+        LiteRt(_ctypes.__file__, shipped_model_path, 1)
 
 
 @needs_library
-def test_a_library_without_one_of_the_functions_is_an_error(model_path: Path, tmp_path: Path) -> None:
+def test_a_library_without_one_of_the_functions_is_an_error(shipped_model_path: Path, tmp_path: Path) -> None:
     from serve.model.litert import LiteRt
 
     assert LIBRARY
@@ -146,7 +172,7 @@ def test_a_library_without_one_of_the_functions_is_an_error(model_path: Path, tm
     content = Path(LIBRARY).read_bytes()
     older.write_bytes(content.replace(b"\0LiteRtCreateModelFromFd\0", b"\0LiteRtCreateModelFromXx\0"))
     with pytest.raises(ValueError, match=r"libLiteRt\.so: undefined symbol: LiteRtCreateModelFrom.*Install"):
-        LiteRt(str(older), model_path, 1)
+        LiteRt(str(older), shipped_model_path, 1)
 
 
 @needs_library
@@ -183,14 +209,14 @@ def test_the_fallback_loads_where_there_is_no_library(monkeypatch: pytest.Monkey
 
 
 @needs_library
-def test_nothing_is_imported_for_it_and_nothing_written(model_path: Path) -> None:
+def test_nothing_is_imported_for_it_and_nothing_written(shipped_model_path: Path) -> None:
     run = python(
         "import sys, pathlib\n"
         "from serve.model.interpreter import load\n"
         "model = load(pathlib.Path(sys.argv[1]), 1)\n"
         "model.run(bytes(model.height * model.width * 3))\n"
         "print(model.runtime, sorted({'numpy', 'ai_edge_litert', 'flatbuffers'} & set(sys.modules)))\n",
-        str(model_path),
+        str(shipped_model_path),
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "ai-edge-litert []\n", "")
 
@@ -198,9 +224,9 @@ def test_nothing_is_imported_for_it_and_nothing_written(model_path: Path) -> Non
 @needs_library
 @needs_proc
 @pytest.mark.parametrize("num_threads", [1, 2, 4])
-def test_the_number_of_threads_is_honored(num_threads: int, model_path: Path) -> None:
+def test_the_number_of_threads_is_honored(num_threads: int, shipped_model_path: Path) -> None:
     before = threads()
-    model = load(model_path, num_threads)
+    model = load(shipped_model_path, num_threads)
     model.run(bytes(model.height * model.width * 3))
     assert threads() - before == num_threads - 1  # the caller's is one of them
     del model
@@ -209,10 +235,10 @@ def test_the_number_of_threads_is_honored(num_threads: int, model_path: Path) ->
 
 @needs_library
 @needs_proc
-def test_handles_are_destroyed(model_path: Path) -> None:
+def test_handles_are_destroyed(shipped_model_path: Path) -> None:
     def cycles(number: int) -> None:
         for _ in range(number):
-            model = load(model_path, 2)
+            model = load(shipped_model_path, 2)
             model.run(bytes(model.height * model.width * 3))
             for unfit in ("custom_operation", "two_inputs"):
                 with pytest.raises(ValueError, match=unfit):

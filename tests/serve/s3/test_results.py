@@ -243,6 +243,12 @@ def test_tags_are_set_if_wanted_and_only_for_what_was_classified(
     assert s3.get_object_tagging(Bucket=UPLOADS, Key="no.jpg")["TagSet"] == []
 
 
+def test_a_label_becomes_a_tag_that_s3_takes() -> None:
+    assert results._tag_value("Käse-Brot 2.5 @home") == "Käse-Brot 2.5 @home"
+    assert results._tag_value("cat & dog (both)") == "cat _ dog _both_"
+    assert results._tag_value("x" * 300) == "x" * 256
+
+
 @pytest.mark.parametrize(
     ("new", "old", "wins"),
     [
