@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+from scipy.special import expit
 
 from convert import measure, modes, quantize, verify
 from serve.model import model_file
@@ -48,15 +49,15 @@ def mode(request: pytest.FixtureRequest) -> modes.Mode:
 @pytest.fixture(scope="module")
 def converted(mode: modes.Mode, model: keras.Model, photos: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp(mode) / "model.tflite"
-    content = quantize.convert(model, mode, photos)
+    content = quantize.convert(models.with_map(model), mode, photos)
     file.write_bytes(model_file.pack(content, ("cat", "dog"), "dog", {}))
     return file
 
 
 def test_types_are_as_promised(mode: modes.Mode, converted: Path) -> None:
     interpreter = Interpreter(model_path=str(converted))
-    (inputs,), (outputs,) = interpreter.get_input_details(), interpreter.get_output_details()
-    assert outputs["dtype"] is np.float32
+    (inputs,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    assert {(output["dtype"], *output["shape"]) for output in outputs} == {(np.float32, 1, 1), (np.float32, 1, 1, 1, 1)}
     assert inputs["shape"].tolist() == [1, SIZE, SIZE, 3]
     if mode == "int8":
         assert inputs["dtype"] is np.uint8
@@ -79,6 +80,15 @@ def test_it_answers_as_the_network_does(mode: modes.Mode, converted: Path, model
     atol = {"int8": 0.1, "dynamic": 0.1, "float16": 0.01, "none": 1e-4}[mode]
     np.testing.assert_allclose(answers, expected, atol=atol)
     assert np.corrcoef(answers, expected)[0, 1] > 0.9
+
+
+def test_its_map_explains_the_answer(converted: Path, photos: Pixels) -> None:
+    classifier = Classifier(converted)
+    for photo in photos[:8]:
+        prediction = classifier.classify(jpeg(Image.fromarray(photo)), explain=True)
+        assert prediction.explanation is not None
+        log_odds = np.mean(prediction.explanation) * (1 if prediction.label == "dog" else -1)
+        assert expit(log_odds) == pytest.approx(prediction.probability, abs=0.01)
 
 
 @pytest.mark.parametrize("mode", ["int8", "float16"], indirect=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from scipy.special import logit
+from scipy.special import expit, logit, softmax
 
 from convert import quantize
 from serve.model import model_file
@@ -107,6 +107,28 @@ def test_mirrored_answers_with_the_mean_logit_of_the_photo_and_its_mirror_image(
     assert np.abs(one - other).min() > 0.001  # the mirror image is another photo to it
     both = models.mirrored(model)
     np.testing.assert_allclose(logit(both.predict(pixels, verbose=0)), (one + other) / 2, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_the_mean_of_the_map_is_the_logit(outputs: int, mirror: bool) -> None:
+    keras.utils.set_random_seed(1)
+    model = models.build("baseline", 128, "none", outputs)
+    kernel = model.get_layer(models.LOGIT_LAYER).kernel
+    kernel.assign(np.random.default_rng(2).normal(0, 3, kernel.shape))
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 128, 128, 3)).astype(np.float32)
+    pixels[:, :, :64] /= 4  # the left half is darker
+    network = models.mirrored(model) if mirror else model
+    answers, logits = models.with_map(network).predict(pixels, verbose=0)
+    np.testing.assert_array_equal(answers, network.predict(pixels, verbose=0))
+    assert logits.shape == (3, 2, 2, outputs)
+    means = logits.mean(axis=(1, 2))
+    np.testing.assert_allclose(answers, expit(means) if outputs == 1 else softmax(means, axis=1), rtol=1e-4, atol=1e-6)
+    # What is dark is dark in the map, whichever of the two pictures the network sees it in.
+    _, turned = models.with_map(network).predict(pixels[:, :, ::-1], verbose=0)
+    assert np.abs(logits[:, :, 0] - logits[:, :, 1]).max() > 0.1
+    if mirror:
+        np.testing.assert_allclose(turned, logits[:, :, ::-1], rtol=1e-3, atol=1e-4)
 
 
 def test_mirrored_may_start_behind_a_layer() -> None:
