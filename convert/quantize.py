@@ -22,7 +22,8 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
     """Convert a model from raw pixels 0-255 to probabilities.
 
     Args:
-        model: input (batch, size, size, 3), output (batch, 1) for two labels, (batch, labels) for more.
+        model: input (batch, size, size, 3), output (batch, 1) for two labels, (batch, labels) for more; then, from
+            `train.models.with_map`, (batch, rows, columns, 1 or labels).
         mode: "int8": uint8 pixels in, float32 probabilities out. The last layer and its sigmoid or softmax stay float:
             they take hardly any time, and an int8 sigmoid has 256 values, none above 99.6%. "float16": half-precision
             weights. "dynamic": int8 weights, float activations. "none": float32.
