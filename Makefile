@@ -166,7 +166,7 @@ lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and
 	for name in tutorial onnx keras; do \
 	  $(LOCK) --output-file benchmarks/requirements/$$name.txt benchmarks/requirements/$$name.in || exit 1; done
 
-clean:  ## delete the environments and the photo cache
+clean:  ## delete the environments and the cache
 	rm -rf .venv .cache
 
 # A lock names every package: --no-deps keeps pip from resolving again, which older versions get wrong.

@@ -30,7 +30,9 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--output", type=Path, help="the file to write; default: the network's name with .tflite or .float16.tflite"
     )
     group.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
-    group.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are cached")
+    group.add_argument(
+        "--cache-dir", type=Path, default=Path(".cache"), help="where the manifest of checked photos is cached"
+    )
 
 
 def _add_options(group: argparse._ArgumentGroup) -> None:

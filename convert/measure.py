@@ -1,21 +1,20 @@
-"""python -m convert.measure MODEL PHOTOS.npz: classify photos in this Python's runtime, print the figures as JSON.
+"""python -m convert.measure MODEL PHOTOS.jsonl: classify photos in this Python's runtime, print the figures as JSON.
 
-`verify` needs TensorFlow; this module runs with the serving requirements and NumPy alone.
+A line of PHOTOS.jsonl says where a photo is: `[file, offset, size]`, in bytes. `verify` needs TensorFlow; this module
+runs with the serving requirements alone.
 """
 
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from serve.model.classifier import Classifier, Prediction
 
 
-def measure(model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
+def measure(model_path: Path, images: Iterable[bytes]) -> dict[str, Any]:
     """Classify every photo, from its file bytes, with one thread.
 
     Returns:
@@ -41,7 +40,15 @@ def _numbers(prediction: Prediction) -> float | list[float]:
     return list(prediction.probabilities.values())
 
 
+def read(places: Iterable[str]) -> Iterator[bytes]:
+    """The photos at these places, one at a time."""
+    for name, offset, size in map(json.loads, places):
+        with Path(name).open("rb") as file:
+            file.seek(offset)
+            yield file.read(size)
+
+
 if __name__ == "__main__":
     model, photos = sys.argv[1:]
-    with np.load(photos) as packed:
-        print(json.dumps(measure(Path(model), [packed[name].tobytes() for name in packed.files])))
+    with Path(photos).open(encoding="utf-8") as lines:
+        print(json.dumps(measure(Path(model), read(lines))))

@@ -16,14 +16,14 @@ from convert.modes import Mode
 from serve.errors import ProblemError
 from serve.model import model_file
 from serve.model.classifier import Classifier
-from train import cache, data, metadata, models
+from train import data, metadata, models, splits
 from train.folder import Split
 from train.pixels import Pixels, decode
 
 MEASURED_ON: Final[tuple[Split, ...]] = ("validation", "test")
 
-
 _MAX_ACCURACY_DROP: Final = 0.3  # percentage points
+_BATCH: Final = 64
 
 
 class ConversionError(RuntimeError):
@@ -40,13 +40,15 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
     network, known = _load(args.model), metadata.read(args.model.parent)
     source = metadata.open_source(known, args.data_dir)
     output = args.output or _beside(args.model, args.quantize)
-    photos = {split: cache.load_split(source, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON}
+    photos = {split: splits.load_split(source, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON}
     network, content, details = _quantized(args, network, source, photos["validation"], known)
     with _candidate(output) as candidate:
         _write(candidate, content, source, details)
         details["confidence_threshold"] = _threshold(candidate, photos["validation"], args.max_false_alarm_rate)
         _write(candidate, content, source, details)
-        results = _verify(args, candidate, output, verify.encoded_split(source, photos["test"], network))
+        results = _verify(
+            args, candidate, output, verify.StoredSplit(photos["test"], models.predict(network, photos["test"]))
+        )
         candidate.replace(output)
     converted = {
         "file": output.name,
@@ -63,7 +65,11 @@ def convert(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _quantized(
-    args: argparse.Namespace, network: keras.Model, source: data.Source, validation: cache.Photos, known: dict[str, Any]
+    args: argparse.Namespace,
+    network: keras.Model,
+    source: data.Source,
+    validation: splits.Photos,
+    known: dict[str, Any],
 ) -> tuple[keras.Model, bytes, dict[str, Any]]:
     """The calibrated network, its file without a description, and the description."""
     representative = None
@@ -91,7 +97,7 @@ def _beside(model: Path, mode: Mode) -> Path:
     return model.with_suffix(".tflite" if mode == "int8" else f".{mode}.tflite")
 
 
-def _calibrate(network: keras.Model, validation: cache.Photos) -> float:
+def _calibrate(network: keras.Model, validation: splits.Photos) -> float:
     temperature = calibrate.temperature(validation.labels, models.predict(network, validation))
     calibrate.fold(network, temperature)
     print(f"temperature {temperature:.3f}, fitted on the {len(validation)} photos of the validation split")
@@ -129,12 +135,13 @@ def _candidate(output: Path) -> Iterator[Path]:
         candidate.unlink(missing_ok=True)
 
 
-def _threshold(file: Path, validation: cache.Photos, max_false_alarm_rate: float) -> float | None:
+def _threshold(file: Path, validation: splits.Photos, max_false_alarm_rate: float) -> float | None:
     """The confidence threshold from the answers of the file itself; None: its answers never say `uncertain`."""
     if not max_false_alarm_rate:
         return None
     classifier = Classifier(file)
-    answers = np.array([max(classifier.probabilities(image.tobytes())) for image in validation.images])
+    images = (image for batch in validation.decoded(_BATCH) for image in batch)
+    answers = np.array([max(classifier.probabilities(image.tobytes())) for image in images])
     threshold = calibrate.confidence_threshold(answers, max_false_alarm_rate)
     if threshold is None:
         print(
@@ -144,11 +151,11 @@ def _threshold(file: Path, validation: cache.Photos, max_false_alarm_rate: float
     return threshold
 
 
-def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: verify.EncodedSplit) -> dict[str, Any]:
+def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: verify.StoredSplit) -> dict[str, Any]:
     results: dict[str, Any] = {}
-    allowed = _allowed_drop(args.max_accuracy_drop, len(split.labels))
+    allowed = _allowed_drop(args.max_accuracy_drop, len(split.photos))
     for python in (Path(sys.executable), *args.runtime_python):
-        measured = verify.measure_in(python, candidate, split.images)
+        measured = verify.measure_in(python, candidate, split.photos.stored)
         result = verify.compare(split, measured, candidate)
         print(verify.summary(args.quantize, measured["runtime"], result))
         drop = verify.accuracy_drop(result)
@@ -168,11 +175,10 @@ def _allowed_drop(asked: float | None, photos: int) -> float:
 
 def _representative(source: data.Source, size: int, count: int, seed: int) -> Pixels:
     """Photos of the training split as they are served, (photos, size, size, 3), without undecodable ones."""
-    total = len(source.bounds("train"))
-    chosen = set(np.random.default_rng(seed).choice(total, min(count, total), replace=False).tolist())
+    photos = data.read_split(source, "train")
+    chosen = np.random.default_rng(seed).choice(len(photos), min(count, len(photos)), replace=False)
     images = []
-    for place, photo in enumerate(data.read_split(source, "train")):
-        if place in chosen:
-            with contextlib.suppress(ProblemError):  # training has named it
-                images.append(decode(photo.data, size, size))
+    for place in sorted(chosen.tolist()):
+        with contextlib.suppress(ProblemError):  # training has named it
+            images.append(decode(photos[place].data, size, size))
     return np.array(images, np.uint8)

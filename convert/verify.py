@@ -8,55 +8,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from evaluate import metrics
-from train import cache, data, models
-from train.folder import Split
+from train import data, splits
 
 
 @dataclass(frozen=True)
-class EncodedSplit:
+class StoredSplit:
     """Photos as stored, with the answers of the Keras model."""
 
-    images: list[bytes]
-    labels: list[int]
+    photos: splits.Photos
     keras_probabilities: metrics.Probabilities
 
 
-def encoded_split(source: data.Source, photos: cache.Photos, model: keras.Model, split: Split = "test") -> EncodedSplit:
-    """The files of a split that can be decoded, in the order of `photos`, and the Keras model's answers."""
-    kept = [photo for photo in data.read_split(source, split) if photo.name not in photos.skipped]
-    return EncodedSplit(
-        images=[photo.data for photo in kept],
-        labels=[photo.label for photo in kept],
-        keras_probabilities=models.predict(model, photos),
-    )
-
-
-def measure_in(python: Path, model_path: Path, images: Sequence[bytes]) -> dict[str, Any]:
+def measure_in(python: Path, model_path: Path, photos: Sequence[data.StoredPhoto]) -> dict[str, Any]:
     """`convert.measure.measure` in another Python: tflite-runtime cannot be installed beside TensorFlow."""
-    root = Path(__file__).parents[1]
-    with tempfile.NamedTemporaryFile(suffix=".npz") as packed:
-        np.savez(packed, *(np.frombuffer(image, np.uint8) for image in images))
-        packed.flush()
-        command = [str(python.absolute()), "-m", "convert.measure", str(model_path.resolve()), packed.name]
-        done = subprocess.run(command, cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as places:
+        places.writelines(json.dumps([photo.file, photo.offset, photo.size]) + "\n" for photo in photos)
+        places.flush()
+        command = [str(python.absolute()), "-m", "convert.measure", str(model_path.resolve()), places.name]
+        done = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 
-def compare(split: EncodedSplit, measured: dict[str, Any], model_path: Path) -> dict[str, Any]:
+def compare(split: StoredSplit, measured: dict[str, Any], model_path: Path) -> dict[str, Any]:
     """Metrics of one runtime's answers, beside those of the Keras model."""
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
-    of_keras = metrics.measure(split.labels, reference)
+    labels = split.photos.labels
+    of_keras = metrics.measure(labels, reference)
     difference = np.abs(probabilities - reference).reshape(len(reference), -1).max(axis=1)
-    truth, (answers, keras_answers) = split.labels, (metrics.top(each)[0] for each in (probabilities, reference))
-    right, keras_right = answers == truth, keras_answers == truth
-    drop = metrics.difference_interval(int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(truth))
+    answers, keras_answers = (metrics.top(each)[0] for each in (probabilities, reference))
+    right, keras_right = answers == labels, keras_answers == labels
+    drop = metrics.difference_interval(
+        int((keras_right & ~right).sum()), int((right & ~keras_right).sum()), len(labels)
+    )
     return {
-        **metrics.measure(split.labels, probabilities),
+        **metrics.measure(labels, probabilities),
         "keras_accuracy": of_keras["accuracy"],
         "keras_auc": of_keras["auc"],
         "accuracy_drop_interval": list(drop),

@@ -77,7 +77,7 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     classifier = Classifier(args.model)
     source = metadata.open_source(known, args.data_dir)
     _check_version(classifier, known)
-    photos = list(data.read_split(source, "test"))
+    photos = data.read_split(source, "test")
     test = answers(classifier, photos, len(photos), "test split", with_intervals=True)
     evaluation: dict[str, Any] = {
         "model_version": classifier.description.version,
@@ -106,7 +106,7 @@ def _check_version(classifier: Classifier, known: dict[str, Any]) -> None:
 
 def answers(
     classifier: Classifier,
-    photos: Iterable[data.EncodedPhoto],
+    photos: Iterable[data.Photo],
     total: int,
     title: str,
     *,
@@ -153,10 +153,10 @@ def _on_external(classifier: Classifier, folder: Path) -> dict[str, Any]:
     source = data.open_source(folder, classifier.description.positive_class)
     for name, reason in source.left_out.items():
         print(f"left out {name}: {reason}")
-    return answers(classifier, source.read(range(source.total)), source.total, "external test set")
+    return answers(classifier, source.photos, source.total, "external test set")
 
 
-def under_corruptions(classifier: Classifier, photos: Sequence[data.EncodedPhoto]) -> dict[str, Any]:
+def under_corruptions(classifier: Classifier, photos: Sequence[data.Photo]) -> dict[str, Any]:
     """Metrics on the photos after each corruption."""
     results = {}
     for name, corruption in CORRUPTIONS.items():

@@ -32,7 +32,9 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--positive-class",
         help="of two classes, the one whose probability is answered; default: the second in alphabetical order",
     )
-    group.add_argument("--cache-dir", type=Path, default=Path(".cache"), help="where decoded photos are cached")
+    group.add_argument(
+        "--cache-dir", type=Path, default=Path(".cache"), help="where the manifest of checked photos is cached"
+    )
     group.add_argument(
         "--output", type=Path, help="the folder for the network and its metadata; default: runs/NAME of the data"
     )

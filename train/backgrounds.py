@@ -4,6 +4,7 @@ Outlier exposure (Hendrycks et al. 2019, arXiv:1812.04606), with outliers from t
 network finds no evidence for any class, a photo shows grass, a wall, a blanket, a hand.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import keras
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
-from train import cache, data, models
+from train import models, splits
 from train.pixels import Pixels, decode
 
 WINDOW: Final = 0.4
@@ -24,42 +25,32 @@ _BATCH: Final = 32
 _SHOWS_CLASS: Final = 1.0  # a logit: a window with more evidence for its photo's label shows its class
 
 
-def cut(model: keras.Model, source: data.Source, photos: cache.Photos) -> Pixels:
+def cut(model: keras.Model, photos: splits.Photos) -> Pixels:
     """Cut backgrounds out of the stored photos of the training split.
 
     Args:
         model: a fine-tuned MobileNetV2, to find what shows the classes.
-        source: of the photos.
-        photos: the decoded training split.
+        photos: the training split.
 
     Returns:
         uint8, (backgrounds, height, width, 3), as high and wide as `photos`; at most `_KEPT` of the photos.
     """
-    searched = range(min(len(photos), _SEARCHED))
-    windows, evidence = _emptiest_windows(_class_map(model), photos.images[: len(searched)])
-    kept = evidence <= np.quantile(evidence, _KEPT)
-    wanted = {photos.names[place]: (windows[place], photos.labels[place]) for place in searched if kept[place]}
-    side = photos.images.shape[1]
-    found, labels = [], []
-    with tqdm(total=len(wanted), desc="cut backgrounds", unit="photo") as bar:
-        for photo in data.read_split(source, "train"):
-            if photo.name not in wanted:
-                continue
-            (top, left), label = wanted.pop(photo.name)
-            whole = round(side / WINDOW)
-            pixels = decode(photo.data, whole, whole)
-            row, column = round(top * whole), round(left * whole)
-            found.append(pixels[row : row + side, column : column + side].copy())  # not to keep all of the photo
-            labels.append(label)
-            bar.update()
-            if not wanted:
-                break
+    searched = min(len(photos), _SEARCHED)
+    batches = tqdm(photos.decoded(_BATCH, searched), "look for backgrounds", -(-searched // _BATCH), unit="batch")
+    windows, evidence = _emptiest_windows(_class_map(model), batches)
+    wanted = np.flatnonzero(evidence <= np.quantile(evidence, _KEPT)).tolist()
+    found = []
+    for place in tqdm(wanted, desc="cut backgrounds", unit="photo"):
+        whole = round(photos.side / WINDOW)
+        pixels = decode(photos.stored[place].data, whole, whole)
+        top, left = np.rint(windows[place] * whole).astype(int)
+        found.append(pixels[top : top + photos.side, left : left + photos.side].copy())  # not to keep all of the photo
     backgrounds = np.array(found, np.uint8)
-    return backgrounds[~_show_class(model, backgrounds, np.array(labels))]
+    return backgrounds[~_show_class(model, backgrounds, photos.labels[wanted])]
 
 
 def _emptiest_windows(
-    class_map: keras.Model, images: Pixels
+    class_map: keras.Model, batches: Iterable[Pixels]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The window of each photo with the least evidence for any class, and that evidence.
 
@@ -68,15 +59,15 @@ def _emptiest_windows(
 
     Args:
         class_map: see `_class_map`.
-        images: uint8, (photos, height, width, 3).
+        batches: of photos, each uint8, (batch, height, width, 3).
 
     Returns:
         (photos, 2): top and left as shares of the height and width; (photos,): the most evidence in the window.
     """
     size = class_map.input_shape[1]
     windows, evidence = [], []
-    for start in tqdm(range(0, len(images), _BATCH), desc="look for backgrounds", unit="batch"):
-        resized = tf.image.resize(images[start : start + _BATCH].astype(np.float32), (size, size))
+    for images in batches:
+        resized = tf.image.resize(images.astype(np.float32), (size, size))
         evidence_at = _evidence(class_map(resized, training=False).numpy()).max(axis=-1)
         cells = evidence_at.shape[1]
         wide = max(1, round(WINDOW * cells))

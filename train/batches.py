@@ -1,5 +1,6 @@
 """Batches of decoded photos: in order to measure with, shuffled and augmented to train on."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -7,8 +8,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from train.augment import augment
-from train.cache import Photos
 from train.pixels import Pixels
+from train.splits import Photos
 
 PHOTOS_PER_BACKGROUND: Final = 8
 
@@ -40,7 +41,7 @@ def for_training(
     uninterrupted one would have seen.
 
     Args:
-        photos: as high and wide as `cache.load_split` returns them.
+        photos: of the training split.
         batch_size: photos in a batch; the last one of an epoch may hold fewer.
         outputs: of the network; see `targets`.
         epochs: numbers of the epochs, counted from 0.
@@ -129,14 +130,16 @@ def _weights(wanted: tf.Tensor, of_classes: npt.NDArray[np.float32]) -> tf.Tenso
 
 
 def _gather(photos: Photos, indices: tf.Tensor, outputs: int) -> tuple[tf.Tensor, tf.Tensor]:
-    indices = tf.sort(indices)  # reads the file from front to back
-    return _rows(photos.images, indices), targets(tf.gather(tf.constant(photos.labels), indices), outputs)
+    indices = tf.sort(indices)  # reads files from front to back
+    images = _pixels(photos.pixels, indices, photos.side)
+    return images, targets(tf.gather(tf.constant(photos.labels), indices), outputs)
 
 
 def _drawn(images: Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
-    return _rows(images, tf.random.stateless_uniform([count], seed, maxval=len(images), dtype=tf.int64))
+    rows = tf.random.stateless_uniform([count], seed, maxval=len(images), dtype=tf.int64)
+    return _pixels(lambda rows: images[rows], rows, images.shape[1])
 
 
-def _rows(images: Pixels, indices: tf.Tensor) -> tf.Tensor:
-    rows = tf.numpy_function(lambda rows: images[rows], [indices], tf.uint8, stateful=False)
-    return tf.cast(tf.ensure_shape(rows, (None, *images.shape[1:])), tf.float32)
+def _pixels(read: Callable[[npt.NDArray[np.int64]], Pixels], rows: tf.Tensor, side: int) -> tf.Tensor:
+    pixels = tf.numpy_function(read, [rows], tf.uint8, stateful=False)
+    return tf.cast(tf.ensure_shape(pixels, (None, side, side, 3)), tf.float32)

@@ -1,14 +1,18 @@
-"""Data sets of labeled photos, split once: TensorFlow Datasets' cats_vs_dogs, or a folder of class folders."""
+"""Data sets of labeled photos, split once: TensorFlow Datasets' cats_vs_dogs, or a folder of class folders.
 
+A data set knows where the bytes of each photo are, and holds none of them.
+"""
+
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from train import folder
+from train import folder, tfrecord
 from train.folder import Split
 
 DATASET: Final = "cats_vs_dogs"
@@ -27,11 +31,36 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class EncodedPhoto:
-    """One file of the data set, as stored."""
+    """A photo in memory, encoded."""
 
     name: str
     data: bytes
     label: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """A photo of a data set: its name, its label, and the part of a file that holds it.
+
+    Attributes:
+        offset, size: of the encoded photo in the file, in bytes. A size of -1: to the end of the file.
+    """
+
+    name: str
+    label: int
+    file: str
+    offset: int = 0
+    size: int = -1
+
+    @property
+    def data(self) -> bytes:
+        """The encoded photo. Every access reads the file."""
+        with open(self.file, "rb", buffering=0) as file:  # noqa: PTH123 -- a string takes a fifth of a Path's memory
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+Photo = EncodedPhoto | StoredPhoto
 
 
 class Source(Protocol):
@@ -50,11 +79,12 @@ class Source(Protocol):
     total: int
     left_out: Mapping[str, str]
 
+    @property
+    def photos(self) -> Sequence[StoredPhoto]:
+        """Of all splits, in stored order."""
+
     def bounds(self, split: Split) -> range:
         """The positions of the photos of a split in the stored order."""
-
-    def read(self, positions: range) -> Iterator[EncodedPhoto]:
-        """The files at these positions, undecoded, in stored order."""
 
     def identity(self) -> str:
         """Changes when the photos or their splits change; moving the data set to another folder keeps it."""
@@ -101,7 +131,7 @@ class TfdsSource:
         import tensorflow_datasets as tfds  # seconds, which a folder does without
 
         # TFDS itself reads TFDS_DATA_DIR only once, on its first import.
-        self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"))
+        self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"), file_format="tfrecord")
         self._builder.download_and_prepare()
         self.name, self.version = DATASET, str(self._builder.version)
         self.labels: tuple[str, ...] = tuple(self._builder.info.features["label"].names)
@@ -113,19 +143,20 @@ class TfdsSource:
         start, stop = SPLITS[split]
         return range(self.total * start // 100, self.total * stop // 100)
 
-    def read(self, positions: range) -> Iterator[EncodedPhoto]:
-        """See `Source`."""
-        import tensorflow_datasets as tfds
-
-        dataset: Any = self._builder.as_dataset(
-            split="train",
-            decoders={"image": tfds.decode.SkipDecoding()},
-            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-            shuffle_files=False,
-        )
-        for photo in dataset.skip(positions.start).take(len(positions)).as_numpy_iterator():
-            name = "/".join(Path(photo["image/filename"].decode()).parts[-2:])
-            yield EncodedPhoto(name, photo["image"], int(photo["label"]))
+    @functools.cached_property
+    def photos(self) -> Sequence[StoredPhoto]:
+        """See `Source`. Finds each photo in TFDS's files, 20,000 of them in two seconds."""
+        photos = [
+            StoredPhoto("/".join(Path(found.filename).parts[-2:]), found.label, str(file), found.offset, found.size)
+            for file in (Path(path).absolute() for path in self._builder.info.splits["train"].filepaths)
+            for found in tfrecord.photos(file)
+        ]
+        if len(photos) != self.total:
+            folder = self._builder.data_dir
+            raise DataError(
+                f"{folder}: {len(photos):,} of {self.total:,} photos are there; delete it to prepare it again"
+            )
+        return photos
 
     def identity(self) -> str:
         """See `Source`."""
@@ -145,18 +176,22 @@ class FolderSource:
     """A folder of class folders; see `train.folder`."""
 
     def __init__(self, root: Path, positive_class: str | None = None) -> None:
-        self.root = root.resolve()
-        self.name, self.version = self.root.name, FOLDER
+        self.name, self.version = root.resolve().name, FOLDER
         try:
-            self.listing = folder.listing(self.root)
+            self.listing = folder.listing(root.resolve())
         except folder.FolderError as error:
             raise DataError(str(error)) from error
         self.labels = self.listing.labels
         self.left_out: Mapping[str, str] = self.listing.left_out
         if len(self.labels) == 2 and positive_class == self.labels[0]:
             self.labels = self.labels[::-1]
-        self._files = [file for split in SPLITS for file in self.listing.splits[split]]
-        self.total = len(self._files)
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        self.photos: Sequence[StoredPhoto] = [
+            StoredPhoto(file.name, numbers[file.label], str(file.path))
+            for split in SPLITS
+            for file in self.listing.splits[split]
+        ]
+        self.total = len(self.photos)
 
     def bounds(self, split: Split) -> range:
         """See `Source`."""
@@ -166,11 +201,6 @@ class FolderSource:
                 return range(start, start + len(files))
             start += len(files)
         raise KeyError(split)
-
-    def read(self, positions: range) -> Iterator[EncodedPhoto]:
-        """See `Source`."""
-        for file in self._files[positions.start : positions.stop : positions.step]:
-            yield EncodedPhoto(file.name, file.path.read_bytes(), self.labels.index(file.label))
 
     def identity(self) -> str:
         """See `Source`."""
@@ -186,9 +216,10 @@ class FolderSource:
         return self.listing.too_few()
 
 
-def read_split(source: Source, split: Split) -> Iterator[EncodedPhoto]:
-    """The files of one split, undecoded, in stored order."""
-    return source.read(source.bounds(split))
+def read_split(source: Source, split: Split) -> Sequence[StoredPhoto]:
+    """The photos of one split, in stored order."""
+    bounds = source.bounds(split)
+    return source.photos[bounds.start : bounds.stop]
 
 
 def digest(*parts: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from train import batches, cache, distill, models, progress
+from train import batches, distill, models, progress, splits
 from train.folder import Split
 from train.phases import TEACHERS, Phase
 from train.pixels import Pixels
@@ -30,7 +30,7 @@ class Run:
         tensorboard: where TensorBoard logs go.
     """
 
-    photos: dict[Split, cache.Photos]
+    photos: dict[Split, splits.Photos]
     folder: Path
     batch_size: int
     seed: int

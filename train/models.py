@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from train import backbones, batches, cache, data
+from train import backbones, batches, data, splits
 
 LOGIT_LAYER: Final = "logit"
 FEATURES_LAYER: Final = "features"
@@ -145,7 +145,7 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
             layer.momentum = batch_norm_momentum
 
 
-def predict(model: keras.Model, photos: cache.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
+def predict(model: keras.Model, photos: splits.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
     """P(positive class) of each photo, (photos,), float64; for more than two labels P(label), (photos, labels)."""
     ordered = batches.in_order(photos, batch_size, model.output_shape[1])
     found = np.asarray(model.predict(ordered, verbose=0), np.float64)

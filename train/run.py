@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, batches, cache, data, fit, metadata, models, progress
+from train import backgrounds, batches, data, fit, metadata, models, progress, splits
 from train.backbones import BASELINE
 from train.folder import SHARES, Split
 from train.phases import Phase, phases
@@ -45,7 +45,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     asked["data"] = source.identity()
     resumes = _resumes(args, source, output, folder, asked)
     state, model = progress.load(folder) if resumes else _new(args, source)
-    photos = cache.load(source, args.img_size, args.cache_dir)
+    photos = splits.load(source, args.img_size, args.cache_dir)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -91,7 +91,7 @@ def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras
     return Progress(environment=metadata.environment()), model
 
 
-def _warn_of_imbalance(source: data.Source, photos: cache.Photos) -> None:
+def _warn_of_imbalance(source: data.Source, photos: splits.Photos) -> None:
     if batches.class_weights(photos) is not None:
         counts = dict(zip(source.labels, np.bincount(photos.labels).tolist(), strict=True))
         extremes = {max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)}
@@ -105,7 +105,7 @@ def _train_phases(
     """Train all phases that are left, and measure the network after each on the test split."""
     while True:
         phase = todo[state.phase]
-        pieces = _backgrounds(model, source, run) if phase.name == "distill" else None
+        pieces = _backgrounds(model, run) if phase.name == "distill" else None
         model = fit.run_phase(model, phase, run, state, pieces)
         test = run.photos["test"]
         result = metrics.measure(test.labels, models.predict(model, test))
@@ -117,12 +117,12 @@ def _train_phases(
         progress.save(model, state, run.folder)
 
 
-def _backgrounds(model: keras.Model, source: data.Source, run: fit.Run) -> Pixels:
+def _backgrounds(model: keras.Model, run: fit.Run) -> Pixels:
     """Cut with the network of the previous phase when the phase begins; a resumed run reads them from its folder."""
     file = run.folder / "backgrounds.npy"
     if not file.is_file():
         partial = file.with_suffix(".new.npy")
-        np.save(partial, backgrounds.cut(model, source, run.photos["train"]))
+        np.save(partial, backgrounds.cut(model, run.photos["train"]))
         partial.replace(file)
     return np.asarray(np.load(file, mmap_mode="r"))
 
@@ -135,7 +135,7 @@ def _write_model(model: keras.Model, file: Path) -> Path:
     return partial.replace(file)
 
 
-def _about_data(source: data.Source, photos: dict[Split, cache.Photos]) -> dict[str, Any]:
+def _about_data(source: data.Source, photos: dict[Split, splits.Photos]) -> dict[str, Any]:
     return {
         "name": source.name,
         "version": source.version,

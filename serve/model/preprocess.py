@@ -21,7 +21,7 @@ from serve.model.formats.exif import orientation
 from serve.model.limits import MAX_IMAGE_PIXELS, is_transparent, refuse_costly
 
 PREPROCESSING_VERSION: Final = 2
-"""Raise it with every change that changes pixels: the photo cache of training depends on it.
+"""Raise it with every change that changes pixels: the manifest of training depends on it.
 
 The tests hold golden pixels for each version. Pillow's version changes pixels too; the cache depends on it as well."""
 

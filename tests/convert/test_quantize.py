@@ -13,7 +13,7 @@ from convert import measure, modes, quantize, verify
 from serve.model import model_file
 from serve.model.classifier import Classifier
 from tests.conftest import jpeg
-from train import models
+from train import data, models
 from train.pixels import Pixels
 
 SIZE = 32
@@ -92,12 +92,18 @@ def test_its_map_explains_the_answer(converted: Path, photos: Pixels) -> None:
 
 
 @pytest.mark.parametrize("mode", ["int8", "float16"], indirect=True)
-def test_it_runs_in_tflite_runtime_too(mode: modes.Mode, converted: Path, root: Path, photos: Pixels) -> None:
+def test_it_runs_in_tflite_runtime_too(
+    mode: modes.Mode, converted: Path, root: Path, photos: Pixels, tmp_path: Path
+) -> None:
     python = root / ".venv/tflite-runtime-test/bin/python"
     if not python.is_file():
         pytest.skip("needs .venv/tflite-runtime-test, which `make test` makes where there is Python 3.11")
-    images = [jpeg(Image.fromarray(photo)) for photo in photos[:8]]
-    there, here = verify.measure_in(python, converted, images), measure.measure(converted, images)
+    stored = []
+    for number, photo in enumerate(photos[:8]):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(Image.fromarray(photo)))
+        stored.append(data.StoredPhoto(f"{number}", 0, str(tmp_path / f"{number}.jpg")))
+    there = verify.measure_in(python, converted, stored)
+    here = measure.measure(converted, (photo.data for photo in stored))
     assert (there["runtime"], here["runtime"]) == ("tflite-runtime", "ai-edge-litert")
     np.testing.assert_allclose(there["probabilities"], here["probabilities"], atol=0.06)
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from train import backgrounds, cache, data, models
+from train import backgrounds, data, models, splits
 from train.pixels import decode
 
 
@@ -24,14 +24,14 @@ def test_the_window_with_the_least_evidence_is_found(brightness: keras.Model, co
     photo = np.full((100, 100, 3), 200, np.uint8)
     top, left = corner
     photo[top : top + 40, left : left + 40] = 20
-    (window,), (evidence,) = backgrounds._emptiest_windows(brightness, photo[np.newaxis])
+    (window,), (evidence,) = backgrounds._emptiest_windows(brightness, [photo[np.newaxis]])
     np.testing.assert_allclose(window, [top / 100, left / 100], atol=0.05)
     assert evidence == pytest.approx(20 / 255, abs=0.02)
 
 
 def test_photos_that_are_full_of_it_have_more_evidence(brightness: keras.Model) -> None:
     photos = np.stack([np.full((100, 100, 3), light, np.uint8) for light in range(0, 250, 5)])
-    _, evidence = backgrounds._emptiest_windows(brightness, photos)  # more than one batch
+    _, evidence = backgrounds._emptiest_windows(brightness, np.split(photos, 2))
     assert evidence.tolist() == sorted(evidence)
     assert len(evidence) == len(photos)
 
@@ -49,9 +49,8 @@ def test_the_shares_of_all_places_have_the_logit_for_a_mean() -> None:
 
 
 @pytest.fixture
-def split(photo_folder: Callable[[int], Path], tmp_path: Path) -> tuple[data.Source, cache.Photos]:
-    source = data.open_source(photo_folder(40))
-    return source, cache.load_split(source, "train", 32, tmp_path / "cache")
+def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> splits.Photos:
+    return splits.load_split(data.open_source(photo_folder(40)), "train", 32, tmp_path / "cache")
 
 
 def with_bias(*bias: float) -> keras.Model:
@@ -70,24 +69,22 @@ def test_evidence_is_how_far_a_logit_is_above_the_others() -> None:
     )  # as the sigmoid of their difference
 
 
-def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(split: tuple[data.Source, cache.Photos]) -> None:
-    source, photos = split
-    cut = backgrounds.cut(with_bias(0.0), source, photos)
+def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(photos: splits.Photos) -> None:
+    cut = backgrounds.cut(with_bias(0.0), photos)
     assert cut.dtype == np.uint8
     assert cut.shape == (len(photos), 40, 40, 3)  # all are as empty as each other
-    whole = {photo.name: decode(photo.data, 100, 100) for photo in data.read_split(source, "train")}
-    for piece, name in zip(cut, photos.names, strict=True):
-        np.testing.assert_array_equal(piece, whole[name][:40, :40])  # of as empty windows, the first one
+    for piece, photo in zip(cut, photos.stored, strict=True):
+        whole = decode(photo.data, 100, 100)
+        np.testing.assert_array_equal(piece, whole[:40, :40])  # of as empty windows, the first one
 
 
 @pytest.mark.parametrize(
     ("bias", "left"), [([3.0], 0), ([-3.0], 1), ([0.5], None), ([3, 0, 3], 1), ([0, 3, 0], 0), ([1, 1.5, 1], None)]
 )
 def test_a_piece_that_speaks_for_its_label_by_itself_is_left_out(
-    split: tuple[data.Source, cache.Photos], bias: list[float], left: int | None
+    photos: splits.Photos, bias: list[float], left: int | None
 ) -> None:
-    source, photos = split
-    cut = backgrounds.cut(with_bias(*bias), source, photos)
+    cut = backgrounds.cut(with_bias(*bias), photos)
     assert len(cut) == (len(photos) if left is None else (photos.labels == left).sum())
 
 
@@ -98,6 +95,6 @@ def test_photos_that_were_left_out_of_training_are_left_out(
     for broken in sorted(folder.rglob("*.jpg"))[::4]:
         broken.write_bytes(broken.read_bytes()[:700])
     source = data.open_source(folder)
-    photos = cache.load_split(source, "train", 32, tmp_path / "cache")
+    photos = splits.load_split(source, "train", 32, tmp_path / "cache")
     assert photos.skipped
-    assert len(backgrounds.cut(with_bias(0.0), source, photos)) == len(photos)
+    assert len(backgrounds.cut(with_bias(0.0), photos)) == len(photos)

@@ -1,36 +1,48 @@
 """Batches depend on the seed, the epoch and their place alone."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from train import batches, cache, data
+from train import batches, data, splits
+from train.pixels import Pixels
 
 
 @pytest.fixture
-def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> cache.Photos:
-    return cache.load(data.open_source(photo_folder(50)), 32, tmp_path / "cache")["train"]
+def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> splits.Photos:
+    return splits.load(data.open_source(photo_folder(50)), 32, tmp_path / "cache")["train"]
 
 
-def test_training_batches_hold_every_photo_once_an_epoch(photos: cache.Photos) -> None:
-    numbered = cache.Photos(photos.images, np.arange(len(photos)), photos.names, {})
+def labeled(photos: splits.Photos, labels: Sequence[int]) -> splits.Photos:
+    """The same photos with other labels."""
+    pairs = zip(photos.stored, labels, strict=True)
+    return dataclasses.replace(photos, stored=[dataclasses.replace(photo, label=label) for photo, label in pairs])
+
+
+def black(photos: splits.Photos) -> Pixels:
+    return np.zeros((3, photos.side, photos.side, 3), np.uint8)
+
+
+def test_training_batches_hold_every_photo_once_an_epoch(photos: splits.Photos) -> None:
+    numbered = labeled(photos, range(len(photos)))
     made = batches.for_training(numbered, 7, 32, seed=1, epochs=range(2))
     labels = np.concatenate([labels.numpy().ravel() for _, labels in made])
     assert sorted(labels[: len(photos)]) == sorted(labels[len(photos) :]) == list(range(len(photos)))
     assert labels[: len(photos)].tolist() != labels[len(photos) :].tolist()
 
 
-def test_photo_and_label_stay_together(photos: cache.Photos) -> None:
+def test_photo_and_label_stay_together(photos: splits.Photos) -> None:
     for images, labels in batches.for_training(photos, 8, 32, seed=1, epochs=range(1)):
         blue = tf.reduce_mean(images[..., 2] - images[..., 0], axis=(1, 2))
         colorful = tf.abs(blue) > 10  # some have lost their color
         np.testing.assert_array_equal(blue[colorful] > 0, labels[:, 0][colorful] == 1)
 
 
-def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: cache.Photos) -> None:
+def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: splits.Photos) -> None:
     whole = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(2)))
     steps = batches.steps_per_epoch(photos, 8)
     rest = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(1, 2)))
@@ -40,9 +52,8 @@ def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: cach
         np.testing.assert_array_equal(labels, labels_again)
 
 
-def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: cache.Photos) -> None:
-    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
-    made = list(batches.for_training(photos, 16, 32, seed=1, epochs=range(2), backgrounds=black))
+def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: splits.Photos) -> None:
+    made = list(batches.for_training(photos, 16, 32, seed=1, epochs=range(2), backgrounds=black(photos)))
     steps = batches.steps_per_epoch(photos, 16)
     assert len(made) == 2 * steps
     assert sum(len(labels) for _, labels in made) == 2 * len(photos) + 2 * len(made)
@@ -50,30 +61,30 @@ def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(pho
         is_black = np.median(images, axis=(1, 2, 3)) < 25  # a crop may have gray around, and lower contrast
         assert is_black.tolist() == [False] * (len(labels) - 2) + [True] * 2
         assert (labels[:, 0] == batches.background(1)).numpy().tolist() == is_black.tolist()
-    rest = batches.for_training(photos, 16, 32, seed=1, epochs=range(1, 2), backgrounds=black)
+    rest = batches.for_training(photos, 16, 32, seed=1, epochs=range(1, 2), backgrounds=black(photos))
     for (images, _), (again, _) in zip(made[steps:], rest, strict=True):
         np.testing.assert_array_equal(images, again)
 
 
-def test_backgrounds_are_drawn_at_random(photos: cache.Photos) -> None:
-    shades = np.broadcast_to(np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, *photos.images.shape[1:]))
+def test_backgrounds_are_drawn_at_random(photos: splits.Photos) -> None:
+    shades = np.broadcast_to(
+        np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, photos.side, photos.side, 3)
+    )
     made = batches.for_training(photos, 16, 32, seed=1, epochs=range(1), backgrounds=shades)
     drawn = {round(float(shade)) for images, _ in made for shade in np.median(images[-2:], axis=(1, 2, 3))}
     assert len(drawn) > len(list(made))
 
 
-def test_another_seed_gives_other_batches(photos: cache.Photos) -> None:
+def test_another_seed_gives_other_batches(photos: splits.Photos) -> None:
     first = [next(iter(batches.for_training(photos, 8, 32, seed=seed, epochs=range(1))))[0] for seed in (1, 2)]
     assert np.abs(first[0] - first[1]).mean() > 1
 
 
-def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache.Photos) -> None:
+def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: splits.Photos) -> None:
     assert batches.class_weights(photos) is None
-    labels = (np.arange(len(photos)) % 4 == 0).astype(np.int64)  # one in four
-    uneven = cache.Photos(photos.images, labels, photos.names, {})
-    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
+    uneven = labeled(photos, [int(place % 4 == 0) for place in range(len(photos))])
     total = {0.0: 0.0, 1.0: 0.0}
-    for _, wanted, weights in batches.for_training(uneven, 16, 32, seed=1, epochs=range(1), backgrounds=black):
+    for _, wanted, weights in batches.for_training(uneven, 16, 32, seed=1, epochs=range(1), backgrounds=black(photos)):
         for label, weight in zip(wanted.numpy().ravel().tolist(), weights.numpy().ravel().tolist(), strict=True):
             if label == batches.background(1):
                 assert weight == 1
@@ -84,22 +95,20 @@ def test_rare_classes_weigh_more_and_balanced_ones_have_no_weights(photos: cache
 
 @pytest.mark.parametrize(("count", "expected"), [(80, 8), (640, 20), (2048, 64), (16_793, 64)])
 def test_small_data_sets_have_small_batches(count: int, expected: int) -> None:
-    photos = cache.Photos(np.zeros((count, 1, 1, 3), np.uint8), np.zeros(count, np.int64), [], {})
+    photos = splits.Photos([data.StoredPhoto("cat/1.jpg", 0, "photos/cat/1.jpg")] * count, 160)
     assert batches.default_size(photos) == expected
 
 
-def test_of_more_than_two_labels_the_target_is_one_for_the_photo_s_own(photos: cache.Photos) -> None:
-    three = cache.Photos(photos.images, np.arange(len(photos)) % 3, photos.names, {})
+def test_of_more_than_two_labels_the_target_is_one_for_the_photo_s_own(photos: splits.Photos) -> None:
+    three = labeled(photos, [place % 3 for place in range(len(photos))])
     (wanted,) = (wanted.numpy() for _, wanted in batches.in_order(three, len(three), outputs=3))
     np.testing.assert_array_equal(wanted, np.eye(3, dtype=np.float32)[three.labels])
 
 
-def test_of_more_than_two_labels_backgrounds_are_as_probable_as_each_other_and_weigh_one(photos: cache.Photos) -> None:
-    labels = np.minimum(np.arange(len(photos)) % 8, 2)
-    uneven = cache.Photos(photos.images, labels, photos.names, {})
-    black = np.zeros((3, *photos.images.shape[1:]), np.uint8)
+def test_of_more_than_two_labels_backgrounds_are_as_probable_as_each_other_and_weigh_one(photos: splits.Photos) -> None:
+    uneven = labeled(photos, [min(place % 8, 2) for place in range(len(photos))])
     total = np.zeros(3)
-    made = batches.for_training(uneven, 16, 32, outputs=3, seed=1, epochs=range(1), backgrounds=black)
+    made = batches.for_training(uneven, 16, 32, outputs=3, seed=1, epochs=range(1), backgrounds=black(photos))
     for images, wanted, weights in made:
         is_black = np.median(images, axis=(1, 2, 3)) < 25
         np.testing.assert_array_equal(batches.is_background(wanted), is_black)
@@ -107,3 +116,9 @@ def test_of_more_than_two_labels_backgrounds_are_as_probable_as_each_other_and_w
         assert (weights.numpy()[is_black] == 1).all()
         total += (wanted.numpy() * weights.numpy())[~is_black].sum(axis=0)
     np.testing.assert_allclose(total, len(photos) / 3, rtol=1e-5)
+
+
+def test_a_photo_that_changes_while_training_ends_it_with_its_name(photos: splits.Photos) -> None:
+    Path(photos.stored[3].file).write_bytes(b"no photo")
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"DataError: {photos.stored[3].name}"):
+        list(batches.in_order(photos, 8))

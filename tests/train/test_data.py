@@ -13,8 +13,8 @@ def test_the_real_data_set_is_split_as_documented(shared: Path, monkeypatch: pyt
     source = data.open_source()
     assert (source.name, source.labels, source.total) == ("cats_vs_dogs", ("cat", "dog"), 20_998)
     assert [len(source.bounds(split)) for split in data.SPLITS] == [16_798, 2_100, 2_100]
-    some = list(source.read(range(source.total - 5, source.total)))
-    assert len(some) == 5
+    assert len(source.photos) == source.total
+    some = source.photos[-5:]
     assert all(decode(photo.data, 32, 32).shape == (32, 32, 3) for photo in some)
 
 
@@ -22,9 +22,8 @@ def test_a_folder_is_read_in_the_order_of_its_splits(tmp_path: Path) -> None:
     source = data.open_source(make_photos(tmp_path / "photos", 20))
     assert (source.name, source.version, source.labels, source.total) == ("photos", "folder", ("cat", "dog"), 40)
     assert [source.bounds(split) for split in data.SPLITS] == [range(32), range(32, 36), range(36, 40)]
-    photos = list(source.read(range(source.total)))
-    assert [photo for split in data.SPLITS for photo in data.read_split(source, split)] == photos
-    for photo in photos:
+    assert [photo for split in data.SPLITS for photo in data.read_split(source, split)] == source.photos
+    for photo in source.photos:
         assert photo.data == (tmp_path / "photos" / photo.name).read_bytes()
         assert photo.name.split("/")[0] == source.labels[photo.label]
 
@@ -47,7 +46,7 @@ def test_either_class_may_be_the_positive_one(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 20)
     one, other = (data.open_source(folder, positive) for positive in ("dog", "cat"))
     assert (one.labels, other.labels) == (("cat", "dog"), ("dog", "cat"))
-    for first, second in zip(one.read(range(40)), other.read(range(40)), strict=True):
+    for first, second in zip(one.photos, other.photos, strict=True):
         assert (first.name, first.data, first.label) == (second.name, second.data, 1 - second.label)
     assert one.identity() != other.identity()
 

@@ -1,6 +1,8 @@
 import io
+import itertools
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image, ImageEnhance
 
@@ -20,12 +22,12 @@ def cat(cat_jpeg: bytes) -> Image.Image:
 
 
 def distance(one: bytes, other: bytes) -> int:
-    return int((duplicates.difference_hash(one) != duplicates.difference_hash(other)).sum())
+    return int(np.bitwise_count(duplicates.difference_hash(one) ^ duplicates.difference_hash(other)).sum())
 
 
 def test_a_ramp_gets_lighter_to_the_right_everywhere_and_its_mirror_nowhere() -> None:
     ramp = np.broadcast_to(np.linspace(0, 255, 170, dtype=np.uint8)[None, :, None], (160, 170, 3))
-    assert duplicates.difference_hash(saved(Image.fromarray(ramp))).tolist() == [True] * duplicates.BITS
+    assert duplicates.difference_hash(saved(Image.fromarray(ramp))).tolist() == [2**64 - 1] * duplicates.WORDS
     assert not duplicates.difference_hash(saved(Image.fromarray(ramp[:, ::-1]))).any()
 
 
@@ -42,36 +44,53 @@ def test_other_photos_are_far(cat: Image.Image) -> None:
     assert distance(original, saved(cat.transpose(Image.Transpose.FLIP_LEFT_RIGHT))) > 64
 
 
-def test_pairs_are_those_of_comparing_all_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 7)
-    hashes = np.random.default_rng(1).random((40, duplicates.BITS)) < 0.5
-    hashes[25] = hashes[3]
-    hashes[26] = hashes[3]
-    hashes[26, :5] ^= True
-    expected = {
-        (first, second): int((hashes[first] != hashes[second]).sum()) for first in range(40) for second in range(first)
-    }
-    for limit in (0, 5, 110, duplicates.BITS):
-        found = duplicates.close_pairs(hashes, limit)
-        assert {(pair.second, pair.first): pair.distance for pair in found} == {
-            places: bits for places, bits in expected.items() if bits <= limit
-        }
-        assert [pair.distance for pair in found] == sorted(pair.distance for pair in found)
-    assert [(pair.first, pair.second, pair.distance) for pair in duplicates.close_pairs(hashes, 5)] == [
-        (3, 25, 0), (3, 26, 5), (25, 26, 5),
-    ]  # fmt: skip
+Bits = npt.NDArray[np.bool_]
+
+
+def packed(bits: Bits) -> duplicates.Hashes:
+    return np.packbits(bits, axis=1).view(np.uint64)
+
+
+@pytest.fixture(params=[7, 1 << 20], ids=["small blocks", "one block"])
+def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bits:
+    """Hashes of 300 photos, each a few bits away from one of 40 pictures, the same as another, or all white."""
+    monkeypatch.setattr(duplicates, "_BLOCK", request.param)
+    chance = np.random.default_rng(1)
+    bits = (chance.random((40, duplicates.BITS)) < 0.5)[chance.integers(0, 40, 300)]
+    for row in bits[:250]:
+        row[chance.choice(duplicates.BITS, chance.integers(0, 20), replace=False)] ^= True
+    bits[::30] = False
+    return bits
+
+
+@pytest.mark.parametrize("limit", [0, 5, duplicates.SAME_PICTURE, 60])
+def test_pairs_are_those_of_comparing_all_with_all(bits: Bits, limit: int) -> None:
+    distances = (bits[:, None] != bits[None]).sum(axis=-1)
+    expected = sorted((int(distances[pair]), *pair) for pair in itertools.combinations(range(len(bits)), 2))
+    found = duplicates.close_pairs(packed(bits), limit)
+    assert [(pair.distance, pair.first, pair.second) for pair in found] == [one for one in expected if one[0] <= limit]
+
+
+@pytest.mark.parametrize("limit", [0, 5, duplicates.SAME_PICTURE, 60])
+def test_a_twin_is_the_closest_of_the_other_photos_and_the_first_of_as_close_ones(bits: Bits, limit: int) -> None:
+    hashes, others = bits[:220], bits[220:]
+    distances = (hashes[:, None] != others[None]).sum(axis=-1)
+    expected = {row: int(each.argmin()) for row, each in enumerate(distances) if each.min() <= limit}
+    assert expected
+    assert duplicates.twins(packed(hashes), packed(others), limit) == expected
+
+
+def test_without_other_photos_there_are_no_twins(bits: Bits) -> None:
+    assert duplicates.twins(packed(bits), packed(bits[:0])) == {}
+    assert duplicates.twins(packed(bits[:0]), packed(bits)) == {}
+
+
+def test_few_of_many_photos_are_compared() -> None:
+    hashes = packed(np.random.default_rng(1).random((5_000, duplicates.BITS)) < 0.5)
+    pairs = sum(len(rows) for rows, _ in duplicates._candidates(hashes, hashes, duplicates.SAME_PICTURE))
+    assert pairs < 0.01 * len(hashes) ** 2
 
 
 def test_what_is_no_photo_is_a_problem() -> None:
     with pytest.raises(ProblemError):
         duplicates.difference_hash(b"no photo")
-
-
-def test_a_twin_is_the_closest_of_the_other_photos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_BLOCK", 7)
-    hashes, others = (np.random.default_rng(seed).random((20, duplicates.BITS)) < 0.5 for seed in (1, 2))
-    others[4], others[9] = hashes[13], hashes[13]
-    others[4, :3] ^= True
-    others[11] = hashes[2]
-    others[11, : duplicates.SAME_PICTURE + 1] ^= True
-    assert duplicates.twins(hashes, others) == {13: 9}

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from serve.model import preprocess
-from train import cache, data, duplicates
+from train import data, duplicates, splits
 from train.pixels import decode
 
 Folder = Callable[[int], Path]
@@ -19,44 +19,50 @@ Folder = Callable[[int], Path]
 
 def test_splits_are_80_10_10_without_overlap_and_the_same_on_every_run(photo_folder: Folder, tmp_path: Path) -> None:
     folder = photo_folder(50)
-    runs = [cache.load(data.open_source(folder), 32, tmp_path / name) for name in ("one", "two")]
+    runs = [splits.load(data.open_source(folder), 32, tmp_path / name) for name in ("one", "two")]
     assert {split: len(photos) for split, photos in runs[0].items()} == {"train": 80, "validation": 10, "test": 10}
-    names = [name for photos in runs[0].values() for name in photos.names]
+    names = [photo.name for photos in runs[0].values() for photo in photos.stored]
     assert len(set(names)) == 100
     for split in data.SPLITS:
-        assert runs[0][split].names == runs[1][split].names
-        np.testing.assert_array_equal(runs[0][split].images, runs[1][split].images)
+        assert runs[0][split] == runs[1][split]
 
 
 def test_labels_come_from_folder_names(photo_folder: Folder, tmp_path: Path) -> None:
     source = data.open_source(photo_folder(40))
     assert source.labels == ("cat", "dog")
-    for photos in cache.load(source, 32, tmp_path / "cache").values():
+    for photos in splits.load(source, 32, tmp_path / "cache").values():
         assert len(photos)
-        for name, label in zip(photos.names, photos.labels, strict=True):
-            assert name.split("/")[0] == source.labels[label]
+        for photo, label in zip(photos.stored, photos.labels, strict=True):
+            assert photo.name.split("/")[0] == source.labels[label]
 
 
 def test_pixels_are_those_that_serving_sees(photo_folder: Folder, tmp_path: Path) -> None:
     folder = photo_folder(40)
-    photos = cache.load(data.open_source(folder), 32, tmp_path / "cache")["test"]
-    for name, image in zip(photos.names, photos.images, strict=True):
-        np.testing.assert_array_equal(image, decode((folder / name).read_bytes(), 32, 32))
+    photos = splits.load(data.open_source(folder), 32, tmp_path / "cache")
+    for part, with_margin in ((photos["test"], False), (photos["train"], True)):
+        pixels = np.concatenate(list(part.decoded(3)))
+        assert pixels.shape == (len(part), part.side, part.side, 3)
+        for photo, image in zip(part.stored, pixels, strict=True):
+            served = decode((folder / photo.name).read_bytes(), 32, 32, with_margin=with_margin)
+            np.testing.assert_array_equal(image, served)
+    np.testing.assert_array_equal(
+        photos["train"].pixels([5, 2]), np.concatenate(list(photos["train"].decoded(99)))[[5, 2]]
+    )
 
 
 def cached(folder: Path, cache_dir: Path) -> int:
-    """The number of decoded splits in the cache after all splits were loaded."""
-    cache.load(data.open_source(folder), 32, cache_dir)
+    """The number of manifests in the cache after all splits were loaded."""
+    splits.load(data.open_source(folder), 32, cache_dir)
     return len(list(cache_dir.iterdir()))
 
 
-def test_the_cache_is_used_and_notices_changed_photos(photo_folder: Folder, tmp_path: Path) -> None:
+def test_the_manifest_is_used_and_notices_changed_photos(photo_folder: Folder, tmp_path: Path) -> None:
     folder, cache_dir = photo_folder(40), tmp_path / "cache"
-    assert cached(folder, cache_dir) == cached(folder, cache_dir) == 3
+    assert cached(folder, cache_dir) == cached(folder, cache_dir) == 1
     os.utime(folder / "cat" / "000.jpg", ns=(1, 1))
-    assert cached(folder, cache_dir) == 3  # the content is the same
+    assert cached(folder, cache_dir) == 1  # the content is the same
     shutil.copy(folder / "cat" / "001.jpg", folder / "cat" / "000.jpg")
-    assert cached(folder, cache_dir) == 6
+    assert cached(folder, cache_dir) == 2
 
 
 def reworded(module: ModuleType, folder: Path) -> ModuleType:
@@ -74,35 +80,35 @@ def reworded(module: ModuleType, folder: Path) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", ["preprocess", "duplicates"])
-def test_a_reworded_comment_decodes_nothing_again(
+def test_a_reworded_comment_checks_nothing_again(
     photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     folder, cache_dir = photo_folder(40), tmp_path / "cache"
-    assert cached(folder, cache_dir) == 3
+    assert cached(folder, cache_dir) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(cache, name, reworded(getattr(cache, name), tmp_path))
-        patch.setattr(cache, "_decode_all", None)
-        assert cached(folder, cache_dir) == 3
+        patch.setattr(splits, name, reworded(getattr(splits, name), tmp_path))
+        patch.setattr(splits, "_write", None)
+        assert cached(folder, cache_dir) == 1
 
 
 @pytest.mark.parametrize(
     ("module", "version"),
     [(PIL, "__version__"), (preprocess, "PREPROCESSING_VERSION"), (duplicates, "VERSION")],
 )
-def test_an_upgraded_pillow_and_a_raised_version_decode_again(
+def test_an_upgraded_pillow_and_a_raised_version_check_again(
     photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, version: str
 ) -> None:
     folder, cache_dir = photo_folder(40), tmp_path / "cache"
-    assert cached(folder, cache_dir) == 3
+    assert cached(folder, cache_dir) == 1
     monkeypatch.setattr(module, version, "99")
-    assert cached(folder, cache_dir) == 6
+    assert cached(folder, cache_dir) == 2
 
 
-def test_a_moved_folder_decodes_nothing_again(photo_folder: Folder, tmp_path: Path) -> None:
+def test_a_moved_folder_is_not_checked_again(photo_folder: Folder, tmp_path: Path) -> None:
     folder, cache_dir = photo_folder(40), tmp_path / "cache"
-    assert cached(folder, cache_dir) == 3
+    assert cached(folder, cache_dir) == 1
     (tmp_path / "elsewhere").mkdir()
-    assert cached(folder.rename(tmp_path / "elsewhere" / folder.name), cache_dir) == 3
+    assert cached(folder.rename(tmp_path / "elsewhere" / folder.name), cache_dir) == 1
 
 
 def test_broken_files_are_skipped_counted_and_named(
@@ -113,7 +119,7 @@ def test_broken_files_are_skipped_counted_and_named(
     (folder / "cat" / "003.jpg").write_bytes(whole[: len(whole) // 2])
     whole = (folder / "dog" / "004.jpg").read_bytes()
     (folder / "dog" / "004.jpg").write_bytes(whole[: len(whole) // 2])
-    photos = cache.load(data.open_source(folder), 32, tmp_path / "cache")
+    photos = splits.load(data.open_source(folder), 32, tmp_path / "cache")
     assert sum(map(len, photos.values())) == 78
     assert {name for part in photos.values() for name in part.skipped} == {"cat/003.jpg", "dog/004.jpg"}
     printed = capsys.readouterr().out
@@ -129,7 +135,7 @@ def test_a_split_without_a_photo_of_a_class_that_decodes_is_an_error(photo_folde
     whole = (tmp_path / "test" / "cat" / "000.jpg").read_bytes()
     (tmp_path / "test" / "cat" / "000.jpg").write_bytes(whole[:700])
     with pytest.raises(data.DataError, match="the test split has no photo of cat that can be used; each class needs"):
-        cache.load_split(data.open_source(tmp_path), "test", 32, tmp_path / "cache")
+        splits.load_split(data.open_source(tmp_path), "test", 32, tmp_path / "cache")
 
 
 def test_a_near_duplicate_of_a_test_photo_is_not_trained_on(
@@ -146,7 +152,7 @@ def test_a_near_duplicate_of_a_test_photo_is_not_trained_on(
     for copy, original in copies.items():
         with Image.open(folder / original) as picture:
             picture.resize((picture.width * 2, picture.height * 2)).save(folder / copy, quality=60)
-    train = cache.load_split(data.open_source(folder), "train", 32, tmp_path)
+    train = splits.load_split(data.open_source(folder), "train", 32, tmp_path)
     assert len(train) == 76
     assert train.skipped.keys() == copies.keys()
     for copy, original in copies.items():

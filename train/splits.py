@@ -1,0 +1,181 @@
+"""The splits of a data set: which photos belong to each, and their pixels, decoded when a batch needs them.
+
+Every photo goes through `serve.model.preprocess.decode`: the network trains on the pixels that it will serve. Pixels
+are kept neither on disk nor in memory, whatever the number of photos. The cache holds a manifest: one line for each
+photo, with its split and, if it is left out, the reason.
+"""
+
+import functools
+import itertools
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+from tqdm import tqdm
+
+from serve.errors import ProblemError
+from serve.model import preprocess
+from train import duplicates
+from train.data import SPLITS, DataError, Source, StoredPhoto, digest, read_split
+from train.folder import ADVICE, Split, named
+from train.pixels import Pixels, decode
+
+_CHUNK: Final = 256  # photos in flight while they are checked
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of one split, and how they are decoded.
+
+    Attributes:
+        stored: where they are.
+        size: height and width of the network's input, in pixels.
+        with_margin: decode at `serve.model.preprocess.MARGIN` times that size, for training. Random crops of a photo of
+            exactly the input size would need enlarging, and would be softer than the pixels that are served.
+        skipped: names of the files of this split that are left out, each with the reason: the file cannot be
+            decoded, or the photo is for training and a near-duplicate is in the validation or test split.
+    """
+
+    stored: Sequence[StoredPhoto]
+    size: int
+    with_margin: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @functools.cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The index into the source's labels, (photos,)."""
+        return np.array([photo.label for photo in self.stored], np.int64)
+
+    @property
+    def side(self) -> int:
+        """Height and width of the decoded photos, in pixels."""
+        return round(self.size * preprocess.MARGIN) if self.with_margin else self.size
+
+    def pixels(self, positions: Sequence[int] | npt.NDArray[np.int64]) -> Pixels:
+        """Decode the photos at these positions, on all cores; (positions, side, side, 3).
+
+        Raises:
+            DataError: a file has changed since it was checked.
+        """
+        pixels = np.empty((len(positions), self.side, self.side, 3), np.uint8)
+
+        def decode_into(place: int, position: int) -> None:
+            pixels[place] = self._decode(self.stored[position])
+
+        list(_pool().map(decode_into, range(len(positions)), positions))
+        return pixels
+
+    def decoded(self, batch_size: int, stop: int | None = None) -> Iterator[Pixels]:
+        """The photos in order, in batches, up to the one at position `stop`."""
+        stop = len(self) if stop is None else stop
+        for start in range(0, stop, batch_size):
+            yield self.pixels(range(start, min(start + batch_size, stop)))
+
+    def _decode(self, photo: StoredPhoto) -> Pixels:
+        try:
+            return decode(photo.data, self.size, self.size, with_margin=self.with_margin)
+        except (OSError, ProblemError) as error:
+            raise DataError(f"{photo.name}: {error}; it has changed since training began") from error
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), "decode")
+
+
+def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
+    """All splits, for a network of this input size; see `load_split`."""
+    return {split: load_split(source, split, size, cache_dir) for split in SPLITS}
+
+
+def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Photos:
+    """The photos of one split that can be used. The first call checks all photos, and writes the manifest.
+
+    Raises:
+        DataError: the split lacks photos of one of the classes.
+    """
+    manifest = cache_dir / f"{source.name}-{cache_key(source)}.jsonl"
+    if not manifest.is_file():
+        _write(source, manifest)
+    skipped = _skipped(manifest, split)
+    stored = [photo for photo in read_split(source, split) if photo.name not in skipped]
+    photos = Photos(stored, size, with_margin=split == "train", skipped=skipped)
+    found = set(photos.labels.tolist())
+    if missing := [label for place, label in enumerate(source.labels) if place not in found]:
+        raise DataError(f"{source.name}: the {split} split has no photo of {named(missing)} that can be used; {ADVICE}")
+    return photos
+
+
+def cache_key(source: Source) -> str:
+    """Changes with everything that changes which photos are left out, and with nothing else."""
+    return digest(source.identity(), preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
+
+
+def _skipped(manifest: Path, split: Split) -> dict[str, str]:
+    with manifest.open(encoding="utf-8") as lines:
+        photos = map(json.loads, lines)
+        return {photo["name"]: photo["skipped"] for photo in photos if photo["split"] == split and "skipped" in photo}
+
+
+def _write(source: Source, manifest: Path) -> None:
+    """Write the manifest, which appears when it is complete, and say what is left out."""
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    partial = manifest.with_name(f".{manifest.name}.{os.getpid()}")
+    skipped = _to_skip(source)
+    with partial.open("w", encoding="utf-8") as lines:
+        for split in SPLITS:
+            for position, photo in zip(source.bounds(split), read_split(source, split), strict=True):
+                line = {"split": split, "name": photo.name, "label": source.labels[photo.label]}
+                reason = {"skipped": skipped[position]} if position in skipped else {}
+                lines.write(json.dumps(line | reason) + "\n")
+    partial.replace(manifest)
+    for position, why in skipped.items():
+        print(f"skipped {source.photos[position].name}: {why}")
+    for split in SPLITS:
+        bounds = source.bounds(split)
+        if number := sum(position in bounds for position in skipped):
+            print(f"skipped {number} of {len(bounds)} files of the {split} split")
+
+
+def _to_skip(source: Source) -> dict[int, str]:
+    """The positions of the photos to leave out, each with the reason."""
+    skipped: dict[int, str] = {}
+    usable: dict[bool, list[int]] = {True: [], False: []}  # positions, by whether they are for training
+    hashes = np.zeros((source.total, duplicates.WORDS), np.uint64)
+    for position, bits in enumerate(_hashes(source)):
+        if isinstance(bits, ProblemError):
+            skipped[position] = bits.detail
+        else:
+            hashes[position] = bits
+            usable[position in source.bounds("train")].append(position)
+    found = duplicates.twins(hashes[usable[True]], hashes[usable[False]])
+    for one, other in found.items():
+        twin = source.photos[usable[False][other]].name
+        skipped[usable[True][one]] = f"near-duplicate of {twin}, which is not for training"
+    return skipped
+
+
+def _hashes(source: Source) -> Iterator[duplicates.Hash | ProblemError]:
+    """The hash of each photo in stored order, or why it cannot be decoded; shows a progress bar."""
+
+    def of(photo: StoredPhoto) -> duplicates.Hash | ProblemError:
+        try:
+            return duplicates.difference_hash(photo.data)
+        except ProblemError as problem:
+            return problem
+
+    photos = iter(source.photos)
+    with tqdm(total=source.total, desc="check photos", unit="photo") as bar:
+        while chunk := list(itertools.islice(photos, _CHUNK)):
+            yield from _pool().map(of, chunk)
+            bar.update(len(chunk))
