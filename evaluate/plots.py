@@ -117,15 +117,15 @@ def _confused(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
     axes.bar_label(bars, fontsize=7, padding=2)
     axes.set_yticks(range(len(pairs)), [f"{shown[true]} as {shown[answer]}" for true, answer in pairs], fontsize=7)
     axes.invert_yaxis()
-    title = (
-        f"Most confused of {len(labels)} labels\n{wrong.sum():,} mistakes on {counts.sum():,} photos of the test split"
-    )
-    axes.set(title=title, xlabel="photos", xticks=[])
+    figure.suptitle(f"The most confused of {len(labels)} labels, test split", fontsize=9)
+    axes.set(xlabel="photos of the first with the second as the answer", xticks=[])
     return figure
 
 
 def _short(labels: Sequence[str]) -> list[str]:
-    return [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
+    """Long labels without their middle: those of a kind often begin alike."""
+    half = _LONGEST // 2
+    return [label if len(label) <= _LONGEST else f"{label[: half - 1]}…{label[-half:]}" for label in labels]
 
 
 @style.styled()
@@ -185,4 +185,4 @@ def mistakes(test: dict[str, Any], source: data.Source, positive: str | None) ->
 def _answer(test: dict[str, Any], place: int, labels: Sequence[str], positive: str | None) -> str:
     if positive:
         return f"P({positive}) {test['probabilities'][place]:.3f}"
-    return f"{labels[test['predicted'][place]]} {test['confidences'][place]:.3f}"
+    return f"as {labels[test['predicted'][place]]}, {test['confidences'][place]:.3f}"

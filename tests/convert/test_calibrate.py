@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from convert import calibrate
 from evaluate.metrics import wilson_interval
@@ -17,8 +17,26 @@ def test_the_temperature_that_was_put_in_is_found(overconfident: float) -> None:
     assert found == pytest.approx(overconfident, rel=0.05)
 
 
+@pytest.mark.parametrize("overconfident", [0.5, 1.0, 3.0])
+def test_the_temperature_of_three_labels_is_found(overconfident: float) -> None:
+    random = np.random.default_rng(1)
+    honest = random.dirichlet((1, 1, 1), 20_000)
+    labels = (honest.cumsum(axis=1) < random.uniform(size=(len(honest), 1))).sum(axis=1)
+    found = calibrate.temperature(labels, softmax(np.log(honest) * overconfident, axis=1))
+    assert found == pytest.approx(overconfident, rel=0.05)
+
+
 def test_probabilities_of_zero_and_one_are_taken() -> None:
     assert np.isfinite(calibrate.temperature([0, 1, 1, 0], np.array([0.0, 1.0, 0.0, 0.3])))
+
+
+def test_folded_into_the_weights_it_divides_the_logits_of_three_labels() -> None:
+    keras.utils.set_random_seed(1)
+    model = models.baseline(32, outputs=3)
+    photos = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    before = model.predict(photos, verbose=0)
+    calibrate.fold(model, 2.0)
+    np.testing.assert_allclose(model.predict(photos, verbose=0), softmax(np.log(before) / 2, axis=1), rtol=1e-4)
 
 
 def test_folded_into_the_weights_it_divides_the_logits() -> None:

@@ -108,6 +108,20 @@ def test_it_runs_in_tflite_runtime_too(
     np.testing.assert_allclose(there["probabilities"], here["probabilities"], atol=0.06)
 
 
+@pytest.mark.parametrize(("outputs", "last"), [(1, "LOGISTIC"), (3, "SOFTMAX")])
+def test_the_head_of_int8_stays_float(outputs: int, last: str, photos: Pixels) -> None:
+    content = quantize.convert(models.build("baseline", SIZE, "none", outputs), "int8", photos)
+    interpreter = Interpreter(model_content=content)
+    types = {tensor["index"]: tensor["dtype"] for tensor in interpreter.get_tensor_details()}
+    found = {
+        operation["op_name"]: {types[each] for each in (*operation["inputs"], *operation["outputs"]) if each in types}
+        for operation in interpreter._get_ops_details()
+    }
+    assert found["FULLY_CONNECTED"] == found[last] == {np.float32}
+    assert np.float32 not in found["CONV_2D"]
+    assert interpreter.get_output_details()[0]["shape"].tolist() == [1, outputs]
+
+
 def test_int8_without_photos_to_calibrate_on_is_an_error(model: keras.Model) -> None:
     with pytest.raises(ValueError, match="calibrate"):
         quantize.convert(model, "int8")

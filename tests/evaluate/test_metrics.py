@@ -15,6 +15,48 @@ def test_metrics_of_a_case_worked_by_hand() -> None:
     assert result["photos"] == 4
 
 
+def test_metrics_of_three_labels_worked_by_hand() -> None:
+    given = [[0.7, 0.2, 0.1], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.4, 0.3, 0.3]]
+    result = metrics.measure([0, 1, 1, 2], given)
+    assert result["accuracy"] == 2 / 4
+    # Label 0 is above all others; label 1 in all of its four pairs but (0.3, 0.3), a half; label 2 in two of three.
+    assert result["auc"] == pytest.approx(np.mean([1, 3.5 / 4, 2 / 3]))
+    assert result["log_loss"] == pytest.approx(-np.mean(np.log([0.7, 0.3, 0.8, 0.3])))
+    # Each answer is alone in its bin: two are right, two are wrong.
+    assert result["ece"] == pytest.approx(np.mean([0.3, 0.5, 0.2, 0.4]))
+    assert result["photos"] == 4
+    assert "confusion" not in result
+
+
+def test_two_labels_have_the_same_metrics_in_two_columns() -> None:
+    random = np.random.default_rng(1)
+    positive, labels = random.random(200), random.integers(0, 2, 200)
+    one, two = metrics.measure(labels, positive), metrics.measure(labels, np.stack([1 - positive, positive], axis=1))
+    for name in ("accuracy", "accuracy_interval", "auc", "log_loss", "photos"):
+        assert two[name] == pytest.approx(one[name])
+
+
+def test_a_label_without_photos_counts_in_no_auc() -> None:
+    assert metrics.auc([0, 1], np.array([[0.9, 0.1, 0], [0.2, 0.3, 0.5]])) == 1
+
+
+def test_each_label_has_its_recall_its_precision_and_its_rival() -> None:
+    first, second, third, absent = metrics.of_each_label([0, 0, 0, 1, 2], [0, 1, 1, 1, 1], 4)
+    assert first == {"photos": 3, "recall": 1 / 3, "precision": 1.0, "taken_for": 1}
+    assert second == {"photos": 1, "recall": 1.0, "precision": 1 / 4, "taken_for": None}
+    assert third == {"photos": 1, "recall": 0.0, "precision": 1.0, "taken_for": 1}
+    assert absent == {"photos": 0, "recall": 1.0, "precision": 1.0, "taken_for": None}
+
+
+def test_the_bootstrap_of_three_labels_is_around_the_figure() -> None:
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 3, 150)
+    given = random.dirichlet((1, 1, 1), 150) + 0.5 * np.eye(3)[labels]
+    given /= given.sum(axis=1, keepdims=True)
+    low, high = metrics.bootstrap_interval(metrics.auc, labels, given)
+    assert 0.5 < low < metrics.auc(labels, given) < high <= 1
+
+
 def test_certainty_that_is_wrong_has_a_finite_log_loss() -> None:
     assert np.isfinite(metrics.measure([0, 1], [1.0, 0.0])["log_loss"])
 

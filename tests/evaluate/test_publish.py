@@ -11,6 +11,7 @@ from evaluate import __main__ as cli
 from evaluate.publish import SHIPPED
 from serve.model.classifier import Classifier
 from tests.conftest import make_photos
+from tests.small_run import predict
 from tests.train.conftest import tiny_backbone
 from train import __main__ as train_cli
 from train import data, metadata
@@ -68,6 +69,14 @@ def test_all_files_of_the_shipped_model_are_replaced(place: Path) -> None:
         assert (description.labels, description.positive_class) == (("pear", "apple"), "apple")
     assert str(place) not in (place / "models" / "metadata.json").read_text()
     assert known["models"]["mobilenetv2"]["file"] == "cats_dogs.keras"
+
+
+def test_make_predict_answers_in_the_labels_of_the_published_model(place: Path, trained: Path) -> None:
+    assert publish(place) == 0
+    answer = predict(place / "models" / SHIPPED["int8"], trained / "fruit" / "pear" / "000.jpg")
+    assert answer["label"] == ("apple" if answer["probability"] >= 0.5 else "pear")
+    assert answer["model_version"] == metadata.read(place / "models")["conversions"]["int8"]["version"]
+    assert "probabilities" not in answer
 
 
 def test_the_card_says_what_the_data_is(place: Path) -> None:
@@ -137,6 +146,15 @@ def test_a_published_model_needs_to_be_told_where_its_photos_are(
     assert cli.main(["report", *models_dir]) == 2
     assert "trained on the folder fruit; name it with --data-dir" in capsys.readouterr().err
     assert cli.main(["report", *models_dir, "--data-dir", str(trained / "fruit")]) == 0
+
+
+def test_files_of_two_networks_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = metadata.read(place / "runs" / "fruit")
+    known["conversions"]["float16"]["network"] = "baseline"
+    metadata.write(place / "runs" / "fruit", known)
+    assert publish(place) == 2
+    assert "its int8 and float16 files are of different networks" in capsys.readouterr().err
+    assert_unchanged(place)
 
 
 @pytest.mark.parametrize("same_photos", [True, False])
