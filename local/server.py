@@ -4,8 +4,10 @@ Each request becomes the event that an HTTP API of API Gateway sends (payload 2.
 Lambda. What works here works there; a body that is too large there is too large here.
 """
 
-import threading
+import os
 import time
+from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Final
 
 import anyio
@@ -31,8 +33,9 @@ MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 
 _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 bytes at most, and all are there twice
 
-DECODERS: Final = 8
-"""Photos that one worker decodes at once: eight of the largest need 1.65 GB (docs/deployment.md)."""
+DECODERS: Final = min(8, os.cpu_count() or 1)
+"""Photos that one worker classifies at once. More threads than processors would only wait for each other; eight of the
+largest photos need 1.65 GB (docs/deployment.md)."""
 
 FETCHERS: Final = 16
 """Requests with a URL that one worker answers at once: they wait for other servers, and must not block uploads."""
@@ -40,17 +43,23 @@ FETCHERS: Final = 16
 _MAX_URL_BODY_BYTES: Final = 16_384  # JSON with a URL of MAX_URL_LENGTH, every character escaped
 
 
-class FewAtOnce(Classifier):
-    """A classifier that decodes at most `DECODERS` photos at once."""
+class SideBySide(Classifier):
+    """A classifier of `DECODERS` photos at once, each in an interpreter of its own; other photos wait."""
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.model_path, settings.num_threads, settings.max_image_pixels)
-        self._turns = threading.BoundedSemaphore(DECODERS)
+        how = settings.model_path, settings.num_threads, settings.max_image_pixels
+        super().__init__(*how)
+        self._free: SimpleQueue[Callable[..., Prediction]] = SimpleQueue()
+        for classify in (super().classify, *(Classifier(*how).classify for _ in range(DECODERS - 1))):
+            self._free.put(classify)
 
     def classify(self, image: bytes, *, explain: bool = False) -> Prediction:
         """As `Classifier.classify`, after waiting for a turn."""
-        with self._turns:
-            return super().classify(image, explain=explain)
+        classify = self._free.get()
+        try:
+            return classify(image, explain=explain)
+        finally:
+            self._free.put(classify)
 
 
 def service(app: App, uploads: Uploads | None = None) -> Router:
@@ -122,4 +131,4 @@ def max_body_bytes(content_type: str) -> int:
 
 
 _settings = Settings.from_env()
-app = service(App(_settings, classifier=FewAtOnce(_settings)))
+app = service(App(_settings, classifier=SideBySide(_settings)))

@@ -31,7 +31,9 @@ from local import server
 from local.event import event_of
 from local.uploads import MAX_BYTES_IN_FLIGHT
 from serve.app import App
+from serve.errors import ProblemError
 from serve.invocation import from_context
+from serve.model.classifier import Classifier
 from serve.settings import Settings
 
 Ask = Callable[..., urllib3.BaseHTTPResponse]
@@ -161,6 +163,18 @@ def test_what_is_just_not_too_large_fits_into_a_call_of_lambda(content_type: str
     most = server.max_body_bytes(content_type)
     event = event_for("POST", "/predict", b"a" * most, content_type=content_type, x_filler="a" * 10_240)
     assert len(json.dumps(event)) <= server.MAX_EVENT_BYTES < len(json.dumps(event)) + 80_000
+
+
+def test_broken_photos_take_no_turn_away(cat_jpeg: bytes) -> None:
+    settings = Settings.from_env()
+    classifier = server.SideBySide(settings)
+    broken, count = b"\xff\xd8\xff", 4 * server.DECODERS
+    with ThreadPoolExecutor(count) as threads:
+        failed = [threads.submit(classifier.classify, broken) for _ in range(count)]
+        right = [threads.submit(classifier.classify, cat_jpeg) for _ in range(count)]
+        assert all(isinstance(each.exception(timeout=30), ProblemError) for each in failed)
+        found = {each.result(timeout=30).probability for each in right}
+    assert found == {Classifier(settings.model_path).classify(cat_jpeg).probability}
 
 
 def is_too_large(answer: urllib3.BaseHTTPResponse) -> bool:
