@@ -163,7 +163,7 @@ lock: .venv/dev/installed  ## compile requirements/*.txt from pyproject.toml and
 	$(LOCK) --output-file requirements/deploy.txt requirements/deploy.in
 	$(LOCK) --output-file requirements/lint.txt requirements/lint.in
 	$(LOCK) --output-file requirements/runtime-client.txt requirements/runtime-client.in
-	for name in tutorial onnx keras; do \
+	for name in tutorial onnx keras fastapi; do \
 	  $(LOCK) --output-file benchmarks/requirements/$$name.txt benchmarks/requirements/$$name.in || exit 1; done
 
 clean:  ## delete the environments and the cache
