@@ -25,17 +25,18 @@ def ignored(root: Path) -> tuple[list[str], list[str]]:
     return [line[1:] for line in patterns if line.startswith("!")], [line for line in patterns if line[0] != "!"]
 
 
-def copied(root: Path) -> dict[str, str]:
-    """The sources of this tree that Dockerfile.lambda copies, with their destinations."""
-    text = (root / "Dockerfile.lambda").read_text(encoding="utf-8")
+def copied(root: Path, dockerfile: str = "Dockerfile.lambda") -> dict[str, str]:
+    """The sources of this tree that a Dockerfile copies, with their destinations."""
+    text = (root / dockerfile).read_text(encoding="utf-8")
     copies = [line.split() for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE)]
     return {source: destination for *sources, destination in copies for source in sources}
 
 
-def test_the_image_sees_what_it_copies_and_nothing_else(root: Path) -> None:
+def test_the_images_see_what_they_copy_and_nothing_else(root: Path) -> None:
     """Each pattern is for a copy, and each copy is let in: no layer with more than was meant."""
     let_in, shut_out = ignored(root)
-    assert {name.partition("/")[0] for name in let_in} == {source.partition("/")[0] for source in copied(root)}
+    sources = {**copied(root), **copied(root, "k8s/Dockerfile")}
+    assert {name.partition("/")[0] for name in let_in} == {source.partition("/")[0] for source in sources}
     assert {name for name in let_in if "*" in name} == {"models/*.tflite"}
     assert shut_out == ["**/__pycache__"]
 

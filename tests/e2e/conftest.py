@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import free_port
+from tests.e2e import containers
 from tests.e2e.containers import installing
 
 Invoke = Callable[[Any], Any]
@@ -86,6 +87,18 @@ def _invoke(port: int, event: Any) -> Any:
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
     with urllib.request.urlopen(urllib.request.Request(url, json.dumps(event).encode()), timeout=60) as response:
         return json.load(response)
+
+
+@pytest.fixture(scope="module")
+def engine(root: Path) -> Iterator[str]:
+    """The DOCKER_HOST of a container engine."""
+    if sys.platform != "linux":
+        pytest.skip("NOT TESTED: the container, which needs Linux")
+    try:
+        with containers.container_engine(root) as url:
+            yield url
+    except containers.NoEngineError as error:
+        pytest.skip(f"NOT TESTED: the container: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""A container engine for `sam`: a running one, or one that ../shared/container/setup starts."""
+"""A container engine for `sam` and `docker`: a running one, or one that ../shared/container/setup starts."""
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -10,12 +11,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 PODMAN = "unix:///run/podman/podman.sock"
-TFLITE_RUNTIME_BASE = "public.ecr.aws/docker/library/python:3.11-slim-bookworm"
+# Python's own images, which stand-ins replace where they cannot be pulled: AWS's stand-ins without AWS's entry point.
+STAND_INS = {
+    "docker.io/library/python:3.13-slim": "public.ecr.aws/lambda/python:3.13",
+    "public.ecr.aws/docker/library/python:3.11-slim-bookworm": "public.ecr.aws/lambda/python:3.11",
+}
 
 
 class NoEngineError(Exception):
@@ -56,17 +61,32 @@ def container_engine(root: Path) -> Iterator[str]:
             return
     if not setup.exists() or os.geteuid() != 0:
         raise NoEngineError("no container engine answers at DOCKER_HOST or /var/run/docker.sock")
-    was_there = answers(PODMAN)
-    try:
+    with _used(PODMAN):
         with installing():
             done = subprocess.run([setup, "3.13", "3.11"], capture_output=True, text=True, timeout=500, check=False)
-        if done.returncode:
-            raise NoEngineError(f"{setup} failed: {done.stderr[-500:]}")
-        stand_in_for_debian()
+            if done.returncode:
+                raise NoEngineError(f"{setup} failed: {done.stderr[-500:]}")
+            make_stand_ins()
         yield PODMAN
-    finally:
-        if not was_there and answers(PODMAN):
-            stop_listener(PODMAN)
+
+
+@contextmanager
+def _used(url: str) -> Iterator[None]:
+    """Note that this process uses the engine. Of several test processes, the last stops it if a test started it."""
+    with (Path(tempfile.gettempdir()) / "tests-engine.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not answers(url):
+            lock.write("started by a test\n")
+            lock.flush()
+        try:
+            yield
+        finally:
+            with suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock.seek(0)
+                if lock.read() and answers(url):
+                    stop_listener(url)
+                lock.truncate(0)
 
 
 @contextmanager
@@ -77,17 +97,24 @@ def installing() -> Iterator[None]:
         yield
 
 
-def stand_in_for_debian() -> None:
-    """Stand in for Python's own image where it cannot be pulled: AWS's stand-in without AWS's entry point."""
-    if subprocess.run(["podman", "image", "exists", TFLITE_RUNTIME_BASE], check=False).returncode:
-        dockerfile = "FROM public.ecr.aws/lambda/python:3.11\nRUN rm /lambda-entrypoint.sh\nWORKDIR /\nENTRYPOINT []\n"
-        subprocess.run(
-            ["podman", "build", "--quiet", "--tag", TFLITE_RUNTIME_BASE, "-"],
-            input=dockerfile.encode(),
-            check=True,
-            capture_output=True,
-            timeout=120,
-        )
+def make_stand_ins() -> None:
+    """Make the images of `STAND_INS`."""
+    for name, base in STAND_INS.items():
+        if subprocess.run(["podman", "image", "exists", name], check=False).returncode:
+            dockerfile = f"FROM {base}\nRUN rm /lambda-entrypoint.sh\nWORKDIR /\nENTRYPOINT []\n"
+            subprocess.run(
+                ["podman", "build", "--quiet", "--tag", name, "-"],
+                input=dockerfile.encode(),
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )
+
+
+def base_image(engine: str, dockerfile: Path, stage: str) -> str:
+    """The image that a stage of the file is pinned to, or the stand-in for it where it cannot be pulled."""
+    (pinned,) = re.findall(rf"^FROM (\S+) AS {stage}$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    return str(pinned).partition("@")[0] if engine == PODMAN else str(pinned)
 
 
 def stop_listener(url: str) -> None:
@@ -117,7 +144,11 @@ def size(engine: str, image: str) -> int:
 
 
 def _client(engine: str, *arguments: str) -> str:
-    environment = os.environ | {"DOCKER_HOST": engine}
     return subprocess.run(
-        ["docker", *arguments], env=environment, capture_output=True, text=True, timeout=120, check=True
+        ["docker", *arguments], env=environment(engine), capture_output=True, text=True, timeout=120, check=True
     ).stdout
+
+
+def environment(engine: str) -> dict[str, str]:
+    """The environment of a `docker` that talks to this engine."""
+    return os.environ | {"DOCKER_HOST": engine}

@@ -7,7 +7,6 @@ import base64
 import http.client
 import json
 import os
-import platform
 import re
 import shutil
 import signal
@@ -39,15 +38,10 @@ IMAGE = "classifyfunction:latest"
 Sam = Callable[..., str]
 
 
-@pytest.fixture(scope="module")
-def engine(root: Path) -> Iterator[str]:
-    if platform.system() != "Linux" or not (root / ".venv" / "sam" / "bin" / "sam").exists():
-        pytest.skip("NOT TESTED: the container, which needs Linux and .venv/sam, which `make test` makes")
-    try:
-        with containers.container_engine(root) as url:
-            yield url
-    except containers.NoEngineError as error:
-        pytest.skip(f"NOT TESTED: the container: {error}")
+@pytest.fixture(scope="module", autouse=True)
+def sam_is_installed(root: Path) -> None:
+    if not (root / ".venv" / "sam" / "bin" / "sam").exists():
+        pytest.skip("NOT TESTED: the container, which needs .venv/sam, which `make test` makes")
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +132,26 @@ def template(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy / "template.yaml"
 
 
+Build = Callable[..., Path]
+
+
 @pytest.fixture(scope="module")
-def built(sam: Sam, template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def build(sam: Sam, template: Path, engine: str, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds the image on the base of a stage; returns the template that names it."""
+
+    def run(stage: str, *more: str) -> Path:
+        folder = tmp_path_factory.mktemp(stage)
+        base = containers.base_image(engine, root / "Dockerfile.lambda", stage)
+        sam("build", "-t", template, "--build-dir", folder, *more, "--parameter-overrides", f"BaseImage={base}")
+        return folder / "template.yaml"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def built(build: Build) -> Path:
     """The default image, and the template that names it."""
-    folder = tmp_path_factory.mktemp("litert")
-    sam("build", "-t", template, "--build-dir", folder)
-    return folder / "template.yaml"
+    return build("litert")
 
 
 @pytest.fixture(scope="module")
@@ -314,21 +322,16 @@ def test_every_user_may_read_the_image(engine: str, built: Path) -> None:
     assert containers.run(engine, IMAGE, unreadable) == ""
 
 
-def test_the_image_adds_little_to_its_base(engine: str, built: Path) -> None:
-    base = "public.ecr.aws/lambda/python:3.13"
+def test_the_image_adds_little_to_its_base(engine: str, built: Path, root: Path) -> None:
+    base = containers.base_image(engine, root / "Dockerfile.lambda", "litert")
     assert containers.size(engine, IMAGE) - containers.size(engine, base) < 50e6
 
 
 def test_the_image_with_tflite_runtime(
-    sam: Sam,
-    template: Path,
-    variables: Path,
-    event_file: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
+    sam: Sam, build: Build, variables: Path, event_file: Callable[[str], Path]
 ) -> None:
-    folder = tmp_path_factory.mktemp("tflite-runtime")
-    sam("build", "-t", template, "--build-dir", folder, "--config-env", "tflite-runtime")
+    template = build("tflite-runtime", "--config-env", "tflite-runtime")
     for event in ("url", "object"):
-        arguments = ("-t", folder / "template.yaml", "-e", event_file(event), "--env-vars", variables)
+        arguments = ("-t", template, "-e", event_file(event), "--env-vars", variables)
         answer = last_line(sam("local", "invoke", "ClassifyFunction", *arguments))
         assert is_cat(answer)
