@@ -57,10 +57,14 @@ class Stack:
         """The number of the account."""
         return self.role_arn.split(":")[4]
 
+    def bucket_arn(self, bucket: str) -> str:
+        """A bucket as S3 Control names it, in the partition of the stack: aws, aws-cn or aws-us-gov."""
+        return f"arn:{self.role_arn.split(':')[1]}:s3:::{bucket}"
+
     @property
     def results_bucket_arn(self) -> str:
-        """As S3 Control names the bucket."""
-        return f"arn:{self.role_arn.split(':')[1]}:s3:::{self.results_bucket}"
+        """The results bucket as S3 Control names it."""
+        return self.bucket_arn(self.results_bucket)
 
     def check(self, bucket: str) -> None:
         """Raises:
@@ -96,7 +100,7 @@ def listing(stack: Stack, bucket: str, prefix: str) -> dict[str, Any]:
     """
     stack.check(bucket)
     generator = {
-        "SourceBucket": f"arn:{stack.role_arn.split(':')[1]}:s3:::{bucket}",
+        "SourceBucket": stack.bucket_arn(bucket),
         "ExpectedBucketOwner": stack.account,
         "EnableManifestOutput": True,
         "ManifestOutputLocation": {

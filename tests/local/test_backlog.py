@@ -178,3 +178,12 @@ def test_a_prefix_needs_a_bucket() -> None:
     with pytest.raises(SystemExit) as ended:
         backlog.main(["--stack", STACK, "--manifest", "photos.csv", "--prefix", "2024/"])
     assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_buckets_are_in_the_partition_of_the_stack(partition: str) -> None:
+    role = ROLE.replace("arn:aws:", f"arn:{partition}:")
+    stack = backlog.Stack(FUNCTION, role, RESULTS, (PHOTOS,))
+    generator = backlog.listing(stack, PHOTOS, "")["ManifestGenerator"]["S3JobManifestGenerator"]
+    assert generator["SourceBucket"] == f"arn:{partition}:s3:::{PHOTOS}"
+    assert generator["ManifestOutputLocation"]["Bucket"] == f"arn:{partition}:s3:::{RESULTS}"
