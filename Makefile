@@ -141,7 +141,7 @@ lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .v
 	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda --skip-download --compact --quiet
 	.venv/dev/bin/python -m tests.stacks.guard .venv/guard
 
-graviton: .venv/dev/installed  ## make an emulated arm64 machine for tests/e2e/test_arm64.py (Debian, root)
+graviton: .venv/dev/installed  ## build the image on an emulated Graviton2 (Debian, root, Podman)
 	.venv/dev/bin/python -m tests.e2e.arm64
 
 notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice; RECOMPUTE=1: train first

@@ -60,8 +60,8 @@ def start_emulator(emulator_path: Path, root: Path, tmp_path: Path) -> Iterator[
             stderr=subprocess.STDOUT,
         )
         started.append(process)
-        _wait_for(port, process)
-        return lambda event: _invoke(port, event)
+        wait_for(port, process)
+        return lambda event: invoke(port, event)
 
     yield start
     for process in started:
@@ -70,7 +70,7 @@ def start_emulator(emulator_path: Path, root: Path, tmp_path: Path) -> Iterator[
     log.close()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, "the emulator ended"
@@ -83,9 +83,9 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise TimeoutError("the emulator did not open its port")
 
 
-def _invoke(port: int, event: Any) -> Any:
+def invoke(port: int, event: Any) -> Any:
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(event).encode()), timeout=60) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(event).encode()), timeout=300) as response:
         return json.load(response)
 
 
