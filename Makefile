@@ -134,11 +134,11 @@ api: .venv/sam/installed  ## run the API in its container, on localhost:3000
 deploy: .venv/sam/installed  ## deploy to AWS, step by step
 	$(SAM) deploy --guided
 
-lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .venv/guard/installed  ## lint the templates and Dockerfile.lambda
+lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .venv/guard/installed  ## lint the templates and Dockerfiles
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	.venv/sam/bin/cfn-lint --regions us-east-1 --template stacks/*.yaml
-	.venv/deploy/bin/hadolint Dockerfile.lambda
-	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda --skip-download --compact --quiet
+	.venv/deploy/bin/hadolint Dockerfile.lambda k8s/Dockerfile
+	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda k8s/Dockerfile --skip-download --compact --quiet
 	.venv/dev/bin/python -m tests.stacks.guard .venv/guard
 
 graviton: .venv/dev/installed  ## build the image on an emulated Graviton2 (Debian, root, Podman)
