@@ -12,28 +12,24 @@ A busy machine takes half as long again for the same work: quiet it, or say what
 
 import argparse
 import os
-import random
 import resource
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks import machine
-from benchmarks.robustness import corpus, costly
+from benchmarks.robustness import costly
 from serve.errors import ProblemError
 from serve.model.classifier import Classifier
 
 MAX_SECONDS: Final = 1.0
 MAX_MEGABYTES: Final = 400.0
 MAX_LOG_BYTES: Final = 16_000
-_BARE_MEGABYTES: Final = 60.0  # a process with Pillow and the model
-_STOP_S: Final = 60  # a file that takes longer is ended
-_KEPT: Final = 12  # files a format that a search goes on from, for each of time and memory
-_COSTLY_SHARE: Final = 0.02  # of a search: mutations of the made files, which take a hundred times as long
-_LONG_VALUES: Final = (0, 1, 255, 256, 4095, 16_383, 65_535, 65_536, 1 << 24, (1 << 31) - 1, (1 << 32) - 1)
+BARE_MEGABYTES: Final = 60.0
+"""Of a process with Pillow and the model."""
+STOP_S: Final = 60
+"""A photo that takes longer is ended."""
 
 
 class Bill(NamedTuple):
@@ -65,20 +61,27 @@ def measure(classifier: Classifier, data: bytes) -> Bill:
     with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as start:
         child = os.fork()
         if child == 0:
-            os.write(start.fileno(), str(_resident_megabytes()).encode())
+            os.write(start.fileno(), str(resident_megabytes()).encode())
             _classify(classifier, data, log.fileno())
         _, result, usage = os.wait4(child, 0)
         written = log.seek(0, os.SEEK_END)
         start.seek(0)
         grown = usage.ru_maxrss * 1024 / 1e6 - float(start.read())
     status = 100 * os.waitstatus_to_exitcode(result) if os.WIFEXITED(result) else 0
-    megabytes = _BARE_MEGABYTES + len(data) / 1e6 + grown
+    megabytes = BARE_MEGABYTES + len(data) / 1e6 + grown
     return Bill(usage.ru_utime + usage.ru_stime, megabytes, written, status)
 
 
-def _resident_megabytes() -> float:
+def resident_megabytes() -> float:
+    """What this process has in memory."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def peak_megabytes(process: int | str = "self") -> float:
+    """The most that a process has had in memory."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def made(make: costly.Make) -> bytes:
@@ -100,80 +103,27 @@ def made(make: costly.Make) -> bytes:
         return file.read()
 
 
+def status_of(classifier: Classifier, data: bytes) -> int:
+    """The HTTP status for a photo."""
+    try:
+        classifier.classify(data)
+    except ProblemError as problem:
+        return problem.status
+    return 200
+
+
 def _classify(classifier: Classifier, data: bytes, log: int) -> None:
     """In the child: the exit status is the hundreds of the HTTP status."""
     status = 5
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
-        resource.setrlimit(resource.RLIMIT_CPU, (_STOP_S, _STOP_S))
-        try:
-            classifier.classify(data)
-            status = 2
-        except ProblemError as problem:
-            status = problem.status // 100
+        resource.setrlimit(resource.RLIMIT_CPU, (STOP_S, STOP_S))
+        status = status_of(classifier, data) // 100
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-class Search:
-    """Mutations of small files that have cost most so far, format by format, and now and then of a costly one.
-
-    Args:
-        classifier: for them all.
-        seed: the same seed gives the same mutations, as far as times are the same.
-        costly_files: the costly ones, by format.
-    """
-
-    def __init__(self, classifier: Classifier, seed: int, costly_files: Mapping[str, Sequence[bytes]]) -> None:
-        self._classifier, self._chance = classifier, random.Random(seed)  # noqa: S311  (to be repeatable)
-        self._costly = costly_files
-        self._kept = {kind: [(0.0, 0.0, data) for data in found] for kind, found in costly.small().items()}
-        self.count = 0
-
-    def step(self) -> tuple[str, Bill, bytes]:
-        """Measure one mutation of a format."""
-        kind = self._chance.choice(list(self._kept))
-        kept = self._kept[kind]
-        self.count += 1
-        if self._chance.random() < _COSTLY_SHARE and (found := self._costly.get(kind)):
-            data = self._mutated(self._chance.choice(found), self._chance.choice(kept)[2])
-            return kind, measure(self._classifier, data), data
-        data = self._mutated(self._chance.choice(kept)[2], self._chance.choice(kept)[2])
-        bill = measure(self._classifier, data)
-        kept.append((bill.seconds, bill.megabytes, data))
-        best = sorted(kept, key=lambda one: -one[0])[:_KEPT] + sorted(kept, key=lambda one: -one[1])[:_KEPT]
-        self._kept[kind] = list({one[2]: one for one in best}.values())
-        return kind, bill, data
-
-    def _mutated(self, data: bytes, other: bytes) -> bytes:
-        chance = self._chance.random()
-        if chance < 0.3:  # a size, a count, an offset
-            return (
-                corpus.with_png_checksums(self._with_value(data)) if data[:4] == b"\x89PNG" else self._with_value(data)
-            )
-        if chance < 0.4:  # much of the same
-            start = self._chance.randrange(len(data))
-            piece = data[start : start + self._chance.choice((2, 8, 40, 400))]
-            times = min(self._chance.choice((10, 1000, 100_000)), costly.MAX_BYTES // max(1, len(piece)) // 4)
-            return (data[:start] + piece * times + data[start:])[: costly.MAX_BYTES]
-        return corpus.mutated(data, other, self._chance)[: costly.MAX_BYTES]
-
-    def _with_value(self, data: bytes) -> bytes:
-        length = self._chance.choice((1, 2, 3, 4))
-        number: int = self._chance.choice(_LONG_VALUES) & ((1 << 8 * length) - 1)
-        value = number.to_bytes(length, self._chance.choice(("big", "little")))
-        start = self._chance.randrange(min(len(data), self._chance.choice((64, 512, 1 << 30))))
-        return data[:start] + value + data[start + length :]
-
-
-def searched(search: Search, seconds: float, inputs: int) -> Iterator[tuple[str, Bill, bytes]]:
-    """Steps for so long, and for so many."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until or search.count < inputs:
-        yield search.step()
 
 
 class Report:
@@ -251,10 +201,15 @@ def main(argv: list[str] | None = None) -> int:
             report.note(name, bill, data)
             if bill.status == 200:
                 found.setdefault(name.partition(":")[0], []).append(data)
-    search = Search(classifier, arguments.seed, found)
-    for kind, bill, data in searched(search, arguments.search, arguments.inputs):
-        report.note(f"{kind}: searched", bill, data)
-    print(f"\n{machine.title(machine.describe())}; {search.count:,} files searched; the worst of each format:")
+    count = 0
+    if arguments.search or arguments.inputs:
+        from benchmarks.robustness.search import Search, searched
+
+        search = Search(classifier, arguments.seed, found)
+        for kind, bill, data in searched(search, arguments.search, arguments.inputs):
+            report.note(f"{kind}: searched", bill, data)
+        count = search.count
+    print(f"\n{machine.title(machine.describe())}; {count:,} files searched; the worst of each format:")
     report.print_worst()
     return int(report.beyond > 0)
 

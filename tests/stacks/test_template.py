@@ -15,8 +15,8 @@ from serve.settings import Settings
 from tests.stacks.cloudformation import Meaning, Template
 from tests.stacks.conftest import EVERY_PARAMETER, IMAGE
 
-# Measured, in docs/deployment.md: the greediest photo that is taken, once, and in all eight threads of a batch.
-PEAK_MEMORY_MB = {"ClassifyFunction": 275, "ClassifyUploadsFunction": 1750, "ClassifyBacklogFunction": 275}
+# The bill of one photo (docs/security.md), and of one in each of the eight threads of a batch, in a process of 60.
+PEAK_MEMORY_MB = {"ClassifyFunction": 400, "ClassifyUploadsFunction": 2780, "ClassifyBacklogFunction": 400}
 FUNCTIONS = tuple(PEAK_MEMORY_MB)
 
 

@@ -1,0 +1,106 @@
+"""The local service's memory while eight clients at once send the greediest photo of a format.
+
+    python -m benchmarks.robustness.at_once
+
+Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The exit status is 1
+if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Final
+
+from benchmarks import machine
+from benchmarks.robustness import bill, costly
+
+LIMIT_MEGABYTES: Final = 2 * 1024**3 / 1e6
+CLIENTS: Final = 8
+_ROUNDS: Final = 2
+_START_S: Final = 60
+_ANSWER_S: Final = 300
+
+KINDS: Final = (
+    "JPEG: progressive, 62,000 x 500",
+    "JPEG: progressive, CMYK",
+    "PNG: 16-bit gray, key color",
+    "PNG: RGBA, Paeth",
+    "GIF: 50 MP",
+    "BMP: run lengths of 255",
+    "WebP: 18 MP of noise and alpha",
+    "AVIF: 22 MP, film grain",
+    "HEIC: grid of 39 MP",
+)
+"""Made files that take most memory for their format, and fit into a request."""
+
+
+@contextlib.contextmanager
+def service() -> Iterator[tuple[int, int]]:
+    """A running service; gives its process id and its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "local.server:app", "--port", str(port), "--log-level", "warning"]
+    with subprocess.Popen(command, env=os.environ | {"LOG_LEVEL": "ERROR"}) as process:
+        try:
+            _wait(port)
+            yield process.pid, port
+        finally:
+            process.terminate()
+
+
+def _wait(port: int) -> None:
+    until = time.monotonic() + _START_S
+    while True:
+        with contextlib.suppress(OSError), contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=5)) as client:
+            client.request("GET", "/health")
+            client.getresponse()
+            return
+        if time.monotonic() > until:
+            raise TimeoutError("the service does not start")
+        time.sleep(0.1)
+
+
+def answered(port: int, photo: bytes) -> int:
+    """The HTTP status for a photo."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)) as client:
+        client.request("POST", "/predict", photo, {"content-type": "image/jpeg"})
+        return client.getresponse().status
+
+
+def measure(photo: bytes, clients: int = CLIENTS) -> tuple[float, set[int]]:
+    """The service's peak in megabytes for a photo from so many clients, and the statuses of the answers."""
+    with service() as (pid, port), concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        count = clients * _ROUNDS
+        statuses = {*pool.map(answered, [port] * count, [photo] * count)}
+        return bill.peak_megabytes(pid), statuses
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, and print a line for each kind."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.robustness.at_once",
+        description="Measure the service's memory with the greediest photos.",
+    )
+    parser.add_argument("--only", default="", help="kinds whose name contains this")
+    parser.add_argument("--megabytes", type=float, default=LIMIT_MEGABYTES, help="that the service may take")
+    arguments = parser.parse_args(argv)
+    worst = 0.0
+    for kind in KINDS:
+        if arguments.only in kind:
+            megabytes, statuses = measure(bill.made(costly.files()[kind]))
+            worst = max(worst, megabytes)
+            print(f"{kind:40} {megabytes:6,.0f} MB {sorted(statuses)}", flush=True)
+    print(f"{machine.title(machine.describe())}: {CLIENTS} at once take {worst:,.0f} of {arguments.megabytes:,.0f} MB")
+    return int(worst > arguments.megabytes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
