@@ -144,7 +144,7 @@ lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .v
 graviton: .venv/dev/installed  ## build the image on an emulated Graviton2 (Debian, root, Podman)
 	.venv/dev/bin/python -m tests.e2e.arm64
 
-notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice; RECOMPUTE=1: train first
+notebook: .venv/dev/installed  ## run the notebook on all photos; NOTEBOOK_PHOTOS=200: on a slice
 	.venv/dev/bin/python notebooks/execute.py
 
 benchmarks: .venv/dev/installed .venv/sam/installed  ## measure speed, size and cost beside the baselines; BENCHMARK_FLAGS="--rounds 3"

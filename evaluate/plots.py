@@ -93,17 +93,23 @@ def confusion(test: dict[str, Any], labels: Sequence[str]) -> Figure:
     if len(labels) > _LEGIBLE:
         return _confused(counts, labels)
     figure, axes = _axes(3.4)
+    draw_confusion(axes, counts, labels)
+    axes.set_title("Confusion, test split")
+    return figure
+
+
+def draw_confusion(axes: Axes, matrix: npt.ArrayLike, labels: Sequence[str]) -> None:
+    """A confusion matrix, [true label][predicted label]."""
+    counts = np.asarray(matrix)
     axes.imshow(counts, cmap="Blues")
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if count > counts.max() / 2 else "black"
         axes.text(
-            column, row, f"{count:,}", ha="center", va="center", color=color, fontsize=16 if len(labels) < 5 else 8
+            column, row, f"{count:,}", ha="center", va="center", color=color, fontsize=12 if len(labels) < 5 else 8
         )
-    ticks = list(range(len(labels)))
-    axes.set(title="Confusion, test split", xlabel="predicted", ylabel="true", xticks=ticks, yticks=ticks)
-    axes.set_xticklabels(_short(labels), rotation=0 if len(labels) < 4 else 90)
-    axes.set_yticklabels(_short(labels))
-    return figure
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_xticks(range(len(labels)), _short(labels), rotation=0 if len(labels) < 4 else 90)
+    axes.set_yticks(range(len(labels)), _short(labels))
 
 
 def _confused(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
