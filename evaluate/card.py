@@ -12,6 +12,7 @@ _THRESHOLDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 _PLOTS: Final = {
     "roc": "ROC curve", "reliability": "Reliability diagram", "confusion": "Confusion matrix",
     "curves": "Accuracy while training", "mistakes": "The worst mistakes",
+    "heat_maps": "What the model looked at: heat maps of six test photos",
 }  # fmt: skip
 
 

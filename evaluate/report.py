@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from evaluate import card, check, marks, names, plots, recipe, style
+from evaluate import card, check, heat_maps, marks, names, plots, recipe, style
+from serve.model.classifier import Classifier
 from train import data, metadata
 
 BEGIN: Final = "<!-- results: written by `python -m evaluate report` -->"
@@ -64,12 +65,20 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
 
 
 def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
-    """The plots of the card, into `models_dir`/plots."""
+    """The plots of the card, into `models_dir`/plots.
+
+    Raises:
+        ValueError: the converted file has no class activation map.
+    """
     histories = {
         name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in sorted(known["models"])
     }
     for name, figure in plots.draw(evaluation, known["data"]["labels"], histories, source).items():
         style.save(figure, models_dir / "plots" / f"{name}.png")
+    classifier = Classifier(models_dir / known["conversions"]["int8"]["file"])
+    if not classifier.explains:
+        raise ValueError(f"{models_dir}: the int8 file has no class activation map; convert the network again")
+    style.save(heat_maps.draw(evaluation["test"], source, classifier), models_dir / "plots" / "heat_maps.png")
 
 
 def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
