@@ -31,7 +31,7 @@ _KEEP = _Destructor(lambda _: None)
 
 
 class Network:
-    """A network with one input and one float32 output, on one thread."""
+    """A network with one input and one or more float32 outputs, one of them (1, 1), on one thread."""
 
     def __init__(self, model_path: str) -> None:
         # os.path and not pathlib, whose import would make the floor higher.
@@ -39,12 +39,15 @@ class Network:
         self._lite = ctypes.CDLL(next(path for path in paths if os.path.isfile(path)))  # noqa: PTH113
         environment = self._made("LiteRtCreateEnvironment", c_int(2), _QUIET_CPU)
         self._model = self._compiled(environment, self._loaded(environment, model_path))
-        requirements = "LiteRtGetCompiledModel{}BufferRequirements"
-        buffer = "LiteRtCreateManagedTensorBufferFromRequirements"
-        self._buffers = [
-            self._made(buffer, environment, byref(kind), self._made(requirements.format(side), self._model, *_ZEROS))
-            for side, kind in (("Input", self._input), ("Output", self._output))
-        ]
+        self._given = self._buffer(environment, "Input", 0, self._input)
+        found = [self._buffer(environment, "Output", place, kind) for place, kind in enumerate(self._outputs)]
+        self._found = (c_void_p * len(found))(*(buffer.value for buffer in found))
+        self._answer = found[[kind.rank & 127 for kind in self._outputs].index(2)]
+
+    def _buffer(self, environment: c_void_p, side: str, place: int, kind: _TensorType) -> c_void_p:
+        name = f"LiteRtGetCompiledModel{side}BufferRequirements"
+        requirements = self._made(name, self._model, c_size_t(0), c_size_t(place))
+        return self._made("LiteRtCreateManagedTensorBufferFromRequirements", environment, byref(kind), requirements)
 
     def _made(self, function: str, *arguments: Any) -> c_void_p:
         """The handle that a function writes through its last argument."""
@@ -55,9 +58,12 @@ class Network:
     def _loaded(self, environment: c_void_p, model_path: str) -> c_void_p:
         model = self._made("LiteRtCreateModelFromFile", environment, c_char_p(model_path.encode()))
         signature = self._made("LiteRtGetModelSignature", model, c_size_t(0))
-        self._input, self._output = _TensorType(), _TensorType()
-        for side, kind in (("Input", self._input), ("Output", self._output)):
-            tensor = self._made(f"LiteRtGetSignature{side}TensorByIndex", signature, c_size_t(0))
+        count = c_size_t()
+        self._lite.LiteRtGetNumSignatureOutputs(signature, byref(count))
+        self._input, self._outputs = _TensorType(), [_TensorType() for _ in range(count.value)]
+        tensors = (("Input", 0, self._input), *(("Output", place, kind) for place, kind in enumerate(self._outputs)))
+        for side, place, kind in tensors:
+            tensor = self._made(f"LiteRtGetSignature{side}TensorByIndex", signature, c_size_t(place))
             self._lite.LiteRtGetRankedTensorType(tensor, byref(kind))
         return model
 
@@ -74,18 +80,14 @@ class Network:
         return int(self._input.dimensions[1])
 
     def run(self, pixels: bytes) -> float:
-        """The first output for the bytes of the input tensor."""
+        """The answer for the bytes of the input tensor."""
         address = c_void_p()
-        given, found = self._buffers
-        self._lite.LiteRtLockTensorBuffer(given, byref(address), _WRITE)
+        self._lite.LiteRtLockTensorBuffer(self._given, byref(address), _WRITE)
         ctypes.memmove(address, pixels, len(pixels))
-        self._lite.LiteRtUnlockTensorBuffer(given)
-        one = c_size_t(1)
-        self._lite.LiteRtRunCompiledModel(self._model, c_size_t(0), one, byref(given), one, byref(found))
-        self._lite.LiteRtLockTensorBuffer(found, byref(address), _READ)
+        self._lite.LiteRtUnlockTensorBuffer(self._given)
+        sizes = c_size_t(1), c_size_t(len(self._found))
+        self._lite.LiteRtRunCompiledModel(self._model, c_size_t(0), sizes[0], byref(self._given), sizes[1], self._found)
+        self._lite.LiteRtLockTensorBuffer(self._answer, byref(address), _READ)
         value = float(ctypes.cast(address, POINTER(c_float))[0])
-        self._lite.LiteRtUnlockTensorBuffer(found)
+        self._lite.LiteRtUnlockTensorBuffer(self._answer)
         return value
-
-
-_ZEROS = (c_size_t(0), c_size_t(0))
