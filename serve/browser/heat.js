@@ -7,7 +7,7 @@ const HEAT_SIDE_PX = 160, WARM = [255, 106, 0], COOL = [0, 92, 255];
 function heatButton(card, { answer: { explanation, label } }) {
   if (!explanation) return [];
   const button = make("button", { type: "button", className: "look", textContent: "What did it look at?" });
-  const words = make("p", { className: "fine", hidden: true,
+  const words = make("p", { className: "legend", hidden: true,
     textContent: `Warm: speaks for “${label}”, most at the ${strongest(explanation)}. Cool: speaks against it.` });
   button.setAttribute("aria-pressed", "false");
   button.onclick = () => {
