@@ -1,4 +1,4 @@
-"""python -m benchmarks.service: the local service beside the same .tflite file behind plain FastAPI, in one run.
+"""python -m benchmarks.service: the local service beside the same file behind FastAPI, in one run.
 
 Both run under uvicorn, one worker each, and answer the same form with a photo, again and again, on connections that
 stay open. They take turns within every round.
