@@ -812,6 +812,7 @@ def test_screenshot(open_page: Open, tmp_path: Path, scheme: str) -> None:
         page.set_input_files("#files", ROOT / "examples" / f"{name}.jpg")
         settled(page, number)
         expect(page.locator(".photo.shown")).to_have_count(number)
+    card(page, "dog.jpg").get_by_role("button", name="What did it look at?").click()
     page.evaluate("document.activeElement.blur()")
     with Image.open(io.BytesIO(page.screenshot())) as picture:
         # 256 colors are enough for it, and a third of the bytes.
