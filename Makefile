@@ -137,8 +137,8 @@ deploy: .venv/sam/installed  ## deploy to AWS, step by step
 lint-template: .venv/dev/installed .venv/sam/installed .venv/deploy/installed .venv/guard/installed  ## lint the templates and Dockerfiles
 	AWS_DEFAULT_REGION=us-east-1 $(SAM) validate --lint
 	.venv/sam/bin/cfn-lint --regions us-east-1 --template stacks/*.yaml
-	.venv/deploy/bin/hadolint Dockerfile.lambda k8s/Dockerfile
-	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda k8s/Dockerfile --skip-download --compact --quiet
+	.venv/deploy/bin/hadolint Dockerfile.lambda Dockerfile.train k8s/Dockerfile
+	.venv/deploy/bin/checkov -f template.yaml stacks/*.yaml Dockerfile.lambda Dockerfile.train k8s/Dockerfile --skip-download --compact --quiet
 	.venv/dev/bin/python -m tests.stacks.guard .venv/guard
 
 graviton: .venv/dev/installed  ## build the image on an emulated Graviton2 (Debian, root, Podman)

@@ -35,7 +35,7 @@ def copied(root: Path, dockerfile: str = "Dockerfile.lambda") -> dict[str, str]:
 def test_the_images_see_what_they_copy_and_nothing_else(root: Path) -> None:
     """Each pattern is for a copy, and each copy is let in: no layer with more than was meant."""
     let_in, shut_out = ignored(root)
-    sources = {**copied(root), **copied(root, "k8s/Dockerfile")}
+    sources = {**copied(root), **copied(root, "k8s/Dockerfile"), **copied(root, "Dockerfile.train")}
     assert {name.partition("/")[0] for name in let_in} == {source.partition("/")[0] for source in sources}
     assert {name for name in let_in if "*" in name} == {"models/*.tflite"}
     assert shut_out == ["**/__pycache__"]

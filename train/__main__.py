@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--resume", action="store_true", help="continue the interrupted run, if there is one")
     group.add_argument("--overwrite", action="store_true", help="start over, and replace what the folder holds")
+    group.add_argument(
+        "--checkpoint-steps", type=_count, default=500, help="steps after which --resume can continue, beside epochs"
+    )
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs to DIR")
 
 
@@ -89,6 +93,14 @@ def _add_rates(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--distill-learning-rate", type=_rate, default=1e-4, help="the same, of the distillation")
     group.add_argument("--label-smoothing", type=float, default=0.02, help="of the fine-tuning")
     group.add_argument("--batch-norm-momentum", type=float, default=0.98, help="of the fine-tuning")
+    group.add_argument(
+        "--strategy", choices=["auto", "none", "mirrored"], default="auto",
+        help="mirrored: share each batch among all GPUs of this machine; auto: if there are several",
+    )  # fmt: skip
+    group.add_argument(
+        "--precision", choices=["auto", "float32", "mixed_float16"], default="auto",
+        help="of the computation; auto: mixed_float16 on a GPU; the network that is written is float32",
+    )  # fmt: skip
     group.add_argument("--seed", type=int, default=1, help="the same seed gives the same weights on the same machine")
 
 
@@ -132,4 +144,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Kubernetes and SageMaker end a process so
     sys.exit(main())

@@ -31,6 +31,7 @@ def for_training(
     outputs: int = 1,
     seed: int,
     epochs: range,
+    first_step: int = 0,
     backgrounds: Pixels | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch, as (photos, targets).
@@ -45,6 +46,7 @@ def for_training(
         batch_size: photos in a batch; the last one of an epoch may hold fewer.
         outputs: of the network; see `targets`.
         epochs: numbers of the epochs, counted from 0.
+        first_step: of the first of these epochs; steps before it are left out.
         backgrounds: pictures of no class, as high and wide as `photos`. One for every `PHOTOS_PER_BACKGROUND` photos
             is appended to each batch, with `background` as the target.
     """
@@ -60,7 +62,7 @@ def for_training(
         images = augment(images, size, batch_seed)
         return (images, wanted) if weights is None else (images, wanted, _weights(wanted, weights))
 
-    order = _shuffled(len(photos), batch_size, seed, epochs)
+    order = _shuffled(len(photos), batch_size, seed, epochs, first_step)
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
@@ -110,14 +112,15 @@ def _steps(photos: int, batch_size: int) -> int:
     return -(-photos // batch_size)
 
 
-def _shuffled(photos: int, batch_size: int, seed: int, epochs: range) -> tf.data.Dataset:
+def _shuffled(photos: int, batch_size: int, seed: int, epochs: range, first_step: int) -> tf.data.Dataset:
     """The positions of the photos of each batch, and the number of the batch since epoch 0."""
     steps = _steps(photos, batch_size)
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(photos, dtype=tf.int64), seed=[seed, epoch])
-        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-        return tf.data.Dataset.zip((indices, tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps)))
+        first = tf.where(epoch == epochs.start, tf.constant(first_step, tf.int64), 0)
+        indices = tf.data.Dataset.from_tensor_slices(order[first * batch_size :]).batch(batch_size)
+        return tf.data.Dataset.zip((indices, tf.data.Dataset.range(epoch * steps + first, (epoch + 1) * steps)))
 
     return tf.data.Dataset.range(epochs.start, epochs.stop, output_type=tf.int64).flat_map(epoch_batches)
 

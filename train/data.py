@@ -176,9 +176,10 @@ class FolderSource:
     """A folder of class folders; see `train.folder`."""
 
     def __init__(self, root: Path, positive_class: str | None = None) -> None:
-        self.name, self.version = root.resolve().name, FOLDER
+        root = root.resolve()
+        self.name, self.version = root.name, FOLDER
         try:
-            self.listing = folder.listing(root.resolve())
+            self.listing = folder.listing(root)
         except folder.FolderError as error:
             raise DataError(str(error)) from error
         self.labels = self.listing.labels
@@ -187,7 +188,7 @@ class FolderSource:
             self.labels = self.labels[::-1]
         numbers = {label: number for number, label in enumerate(self.labels)}
         self.photos: Sequence[StoredPhoto] = [
-            StoredPhoto(file.name, numbers[file.label], str(file.path))
+            StoredPhoto(file.name, numbers[file.label], f"{root}/{file.name}")
             for split in SPLITS
             for file in self.listing.splits[split]
         ]

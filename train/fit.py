@@ -1,13 +1,19 @@
-"""Runs one phase of training. A run can be interrupted anywhere and resumes from its last epoch."""
+"""Runs one phase of training. A run can be interrupted anywhere and resumes from the step at which it was saved."""
 
+import contextlib
 import math
+import re
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
-from train import batches, distill, models, progress, splits
+from train import batches, distill, interrupts, models, progress, splits
+from train.data import DataError
 from train.folder import Split
 from train.phases import TEACHERS, Phase
 from train.pixels import Pixels
@@ -23,10 +29,12 @@ class Run:
     """What the phases of a run share.
 
     Attributes:
-        photos: decoded, by split.
-        folder: where the state of the run is kept. After every epoch it holds all that a resumed run needs.
+        photos: by split.
+        folder: where the state of the run is kept. After every epoch, every `checkpoint_steps` steps, and when the run
+            is interrupted, it holds all that a resumed run needs.
         batch_size: photos a step.
         seed: of the order and the augmentation of training photos.
+        checkpoint_steps: steps of an epoch after which the state is saved.
         tensorboard: where TensorBoard logs go.
     """
 
@@ -34,6 +42,7 @@ class Run:
     folder: Path
     batch_size: int
     seed: int
+    checkpoint_steps: int = 500
     tensorboard: Path | None = None
 
     @property
@@ -54,14 +63,17 @@ def run_phase(
 
     Raises:
         DivergedError: the loss became NaN or infinite.
+        DataError: a photo has changed since training began.
+        KeyboardInterrupt: the run was interrupted; its state is saved.
     """
-    if state.epoch == 0:
+    if state.epoch == state.step == 0:
         model = _started(model, phase, run.folder)
         _compile(model, phase, run.steps_per_epoch)
     if isinstance(model, distill.Student):
         model.teachers = distill.teachers(model, run.folder)
-    if state.epoch < phase.epochs and state.waited < phase.patience:
-        _fit(model, phase, run, state, backgrounds)
+    while state.epoch < phase.epochs and state.waited < phase.patience:
+        with interrupts.deferred() as interrupted, _errors_of_photos():
+            _fit(model, phase, run, state, backgrounds, interrupted)
     model.load_weights(run.folder / "best.weights.h5")
     distill.bare(model).save_weights(run.folder / f"{phase.name}.weights.h5")
     return model
@@ -75,8 +87,17 @@ def _started(model: keras.Model, phase: Phase, folder: Path) -> keras.Model:
     return distill.student(model, folder) if phase.name == "distill" else model
 
 
-def _fit(model: keras.Model, phase: Phase, run: Run, state: Progress, backgrounds: Pixels | None) -> None:
-    callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, state, run.folder)]
+def _fit(
+    model: keras.Model,
+    phase: Phase,
+    run: Run,
+    state: Progress,
+    backgrounds: Pixels | None,
+    interrupted: threading.Event,
+) -> None:
+    """Train for the rest of the phase, or for the rest of an epoch that was interrupted."""
+    epochs = range(state.epoch, state.epoch + 1 if state.step else phase.epochs)
+    callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, run, state, interrupted)]
     if run.tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(run.tensorboard / phase.name))
     training = batches.for_training(
@@ -85,14 +106,15 @@ def _fit(model: keras.Model, phase: Phase, run: Run, state: Progress, background
         model.input_shape[1],
         outputs=model.output_shape[1],
         seed=run.seed + state.phase,
-        epochs=range(state.epoch, phase.epochs),
+        epochs=epochs,
+        first_step=state.step,
         backgrounds=backgrounds,
     )
     model.fit(
         training,
-        initial_epoch=state.epoch,
-        epochs=phase.epochs,
-        steps_per_epoch=run.steps_per_epoch,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        steps_per_epoch=run.steps_per_epoch - state.step,
         validation_data=batches.in_order(run.photos["validation"], run.batch_size, model.output_shape[1]),
         callbacks=callbacks,
         shuffle=False,  # `batches` shuffles, so that a resumed run sees the same batches
@@ -123,27 +145,48 @@ class _Epochs(keras.callbacks.Callback):
     waited.
     """
 
-    def __init__(self, phase: Phase, state: Progress, folder: Path) -> None:
+    def __init__(self, phase: Phase, run: Run, state: Progress, interrupted: threading.Event) -> None:
         super().__init__()
-        self._phase, self._state, self._folder = phase, state, folder
+        self._phase, self._run, self._state, self._interrupted = phase, run, state, interrupted
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._started = time.monotonic()
+        self._started = time.monotonic() - self._state.elapsed
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", math.nan)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss became {loss} in batch {batch}: lower the learning rate")
+        self._state.step += 1
+        is_due = self._state.step % self._run.checkpoint_steps == 0 or self._interrupted.is_set()
+        if is_due and self._state.step < self._run.steps_per_epoch:
+            self._state.elapsed = time.monotonic() - self._started
+            self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         figures = {name: float(value) for name, value in (logs or {}).items()}
         state, seconds = self._state, round(time.monotonic() - self._started, 1)
-        state.epoch = epoch + 1
+        state.start_epoch()
         state.waited += 1
         state.history.append({"phase": self._phase.name, "epoch": epoch + 1, "seconds": seconds, **figures})
         if figures["val_loss"] < state.best_loss:
             state.best_loss, state.waited = figures["val_loss"], 0
-            self.model.save_weights(self._folder / "best.weights.h5")
+            self.model.save_weights(self._run.folder / "best.weights.h5")
         if state.waited >= self._phase.patience:
             self.model.stop_training = True
-        progress.save(self.model, state, self._folder)
+        self._save()
+
+    def _save(self) -> None:
+        progress.save(self.model, self._state, self._run.folder)
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _errors_of_photos() -> Iterator[None]:
+    """Raise a `DataError` of the input pipeline as itself, without the words that TensorFlow puts around it."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if found := re.search("DataError: (.*)", error.message):
+            raise DataError(found[1]) from error
+        raise

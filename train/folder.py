@@ -37,7 +37,7 @@ class FolderError(ValueError):
     """The folder cannot be used as a data set. The message says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class File:
     """One photo of the folder.
 
@@ -46,7 +46,6 @@ class File:
         digest: SHA-256 of its content.
     """
 
-    path: Path
     name: str
     label: str
     digest: str
@@ -161,8 +160,9 @@ def _class_photos(root: Path, folder: Path, left_out: dict[str, str]) -> Iterato
             if reason := _why_not_photo(path):
                 left_out[_name(root, path)] = reason
             else:
-                digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                yield File(path, _name(root, path), folder.name, digest)
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                yield File(_name(root, path), folder.name, digest)
 
 
 def _why_not_photo(path: Path) -> str | None:

@@ -80,8 +80,11 @@ def _backbone(known: backbones.Backbone, image: keras.KerasTensor, weights: str)
 
 def _head(features: keras.KerasTensor, outputs: int) -> keras.KerasTensor:
     x = keras.layers.Dropout(0.2)(features)
-    logit = keras.layers.Dense(outputs, name=LOGIT_LAYER)(x)
-    return keras.layers.Activation("sigmoid" if outputs == 1 else "softmax", name=PROBABILITY_LAYER)(logit)
+    # In float32, whatever the precision of the layers before: small probabilities are below float16's range.
+    logit = keras.layers.Dense(outputs, dtype="float32", name=LOGIT_LAYER)(x)
+    return keras.layers.Activation("sigmoid" if outputs == 1 else "softmax", dtype="float32", name=PROBABILITY_LAYER)(
+        logit
+    )
 
 
 def build(name: str, size: int, weights: str, outputs: int = 1) -> keras.Model:

@@ -17,6 +17,8 @@ class Progress:
 
     phase: int = 0
     epoch: int = 0
+    step: int = 0  # steps done of the epoch
+    elapsed: float = 0.0  # seconds, in these steps
     best_loss: float = math.inf
     waited: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -28,6 +30,10 @@ class Progress:
     def seconds(self, phase: PhaseName) -> float:
         """Time spent in the epochs of a phase, including those before an interruption."""
         return sum(epoch["seconds"] for epoch in self.history if epoch["phase"] == phase)
+
+    def start_epoch(self) -> None:
+        """Begin the next epoch of the phase."""
+        self.epoch, self.step, self.elapsed = self.epoch + 1, 0, 0.0
 
     def start_phase(self) -> None:
         """Begin the next phase."""

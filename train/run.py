@@ -12,14 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, batches, data, fit, metadata, models, progress, splits
+from train import backgrounds, batches, data, devices, fit, metadata, models, progress, splits
 from train.backbones import BASELINE
 from train.folder import SHARES, Split
 from train.phases import Phase, phases
 from train.pixels import Pixels
 from train.progress import Progress
 
-_NOT_COMPARED: Final = ("resume", "overwrite", "output", "tensorboard", "cache_dir", "data_dir")
+_NOT_COMPARED: Final = (
+    "resume", "overwrite", "output", "tensorboard", "cache_dir", "data_dir", "checkpoint_steps", "strategy",
+)  # fmt: skip
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
@@ -34,6 +36,15 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     """
     keras.utils.set_random_seed(args.seed)
     tf.config.experimental.enable_op_determinism()
+    devices.set_precision(args.precision)
+    try:
+        with devices.strategy(args.strategy).scope():
+            return _train(args)
+    finally:
+        devices.set_precision("float32")
+
+
+def _train(args: argparse.Namespace) -> dict[str, Any]:
     source = data.open_source(args.data_dir, args.positive_class)
     if table := source.table():
         print(table)
@@ -52,10 +63,10 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         (folder / "arguments.json").write_text(json.dumps(asked))
     _warn_of_imbalance(source, photos["train"])
     batch_size = args.batch_size or batches.default_size(photos["train"])
-    run = fit.Run(photos, folder, batch_size, args.seed, args.tensorboard)
+    run = fit.Run(photos, folder, batch_size, args.seed, args.checkpoint_steps, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
-    file = _write_model(model, output / _file(args.model))
+    file = _write_model(_in_float32(model, args), output / _file(args.model))
     written = {**_about_network(args, file, model, todo, state), "batch_size": batch_size}
     _write_metadata(args, output, written, _about_data(source, photos))
     _write_history(output / "history" / f"{args.model}.json", state)
@@ -88,6 +99,7 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
 
 def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
     model = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+    devices.share_statistics(model)
     return Progress(environment=metadata.environment()), model
 
 
@@ -125,6 +137,16 @@ def _backgrounds(model: keras.Model, run: fit.Run) -> Pixels:
         np.save(partial, backgrounds.cut(model, run.photos["train"]))
         partial.replace(file)
     return np.asarray(np.load(file, mmap_mode="r"))
+
+
+def _in_float32(model: keras.Model, args: argparse.Namespace) -> keras.Model:
+    """The network without mixed precision, in which it was trained: a file converts, and runs on any machine."""
+    if keras.config.dtype_policy().name == "float32":
+        return model
+    keras.config.set_dtype_policy("float32")
+    network = models.build(args.model, args.img_size, "none", model.output_shape[1])
+    network.set_weights(model.get_weights())
+    return network
 
 
 def _write_model(model: keras.Model, file: Path) -> Path:

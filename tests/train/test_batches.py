@@ -52,6 +52,15 @@ def test_an_epoch_is_the_same_whether_or_not_those_before_were_seen(photos: spli
         np.testing.assert_array_equal(labels, labels_again)
 
 
+@pytest.mark.parametrize("first", [0, 3])
+def test_an_epoch_can_begin_at_any_step(photos: splits.Photos, first: int) -> None:
+    whole = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(1, 3)))
+    rest = list(batches.for_training(photos, 8, 32, seed=1, epochs=range(1, 3), first_step=first))
+    for (images, labels), (again, labels_again) in zip(whole[first:], rest, strict=True):
+        np.testing.assert_array_equal(images, again)
+        np.testing.assert_array_equal(labels, labels_again)
+
+
 def test_backgrounds_come_at_the_end_of_each_batch_one_for_each_eight_photos(photos: splits.Photos) -> None:
     made = list(batches.for_training(photos, 16, 32, seed=1, epochs=range(2), backgrounds=black(photos)))
     steps = batches.steps_per_epoch(photos, 16)

@@ -11,7 +11,7 @@ import pytest
 from tests.train.conftest import Train
 from tests.train.test_resume import assert_same_weights, losses
 from train import __main__ as cli
-from train import models
+from train import batches, data, fit, models, splits
 from train.progress import Progress
 
 Folder = Callable[[int], Path]
@@ -86,6 +86,15 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
     assert cli.main([*map(str, places), "--model", "baseline", "--img-size", "32", "--epochs", "1"]) == 2
     assert "lower the learning rate" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.keras"))
+
+
+def test_a_photo_that_changes_while_training_ends_it_in_one_line(photo_folder: Folder, tmp_path: Path) -> None:
+    photos = splits.load_split(data.open_source(photo_folder(40)), "train", 32, tmp_path / "cache")
+    Path(photos.stored[3].file).write_bytes(b"no photo")
+    with pytest.raises(data.DataError) as raised, fit._errors_of_photos():
+        list(batches.in_order(photos, 8))
+    assert str(raised.value).startswith(f"{photos.stored[3].name}: ")
+    assert str(raised.value).endswith("it has changed since training began")
 
 
 def test_tensorboard_logs_are_written_on_request(photo_folder: Folder, tmp_path: Path, train: Train) -> None:
