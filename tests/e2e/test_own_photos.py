@@ -8,6 +8,7 @@ import pytest
 
 from convert import __main__ as convert_cli
 from evaluate import __main__ as evaluate_cli
+from evaluate import report
 from evaluate.publish import SHIPPED
 from serve.model.classifier import Classifier
 from tests import digits
@@ -31,8 +32,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for mode in ("int8", "float16"):
         flags = ["--quantize", mode, "--max-false-alarm-rate", "0.2"]
         assert convert_cli.main(["--model", str(run / "baseline.keras"), *cache, *flags]) == 0
+    tables = place / "tables.md"
+    tables.write_text(f"{report.BEGIN}\n{report.END}\n")
     (run / "criteria.toml").write_text('"test accuracy" = { at_least = 0.7 }\n"test AUC" = { at_least = 0.9 }\n')
     assert evaluate_cli.main(["check", "--model", str(run / "baseline.tflite"), "--photos", str(folder)]) == 0
+    assert evaluate_cli.main(["report", "--models", str(run), "--tables", str(tables)]) == 0
     assert evaluate_cli.main(["publish", str(run), "--to", str(place / "models")]) == 0
     return place
 
@@ -82,6 +86,13 @@ def test_evaluation_has_the_answers_of_the_file(place: Path) -> None:
     )
 
 
+def test_the_tables_name_the_folder_and_have_a_row_for_each_file(place: Path) -> None:
+    tables = (place / "tables.md").read_text()
+    assert "On the 37 photos of the test split of the folder `digits`:" in tables
+    for row in ("| small CNN, from scratch |", "| int8 | ai-edge-litert |", "| float16 | ai-edge-litert |"):
+        assert row in tables
+
+
 def test_the_card_is_about_these_labels(place: Path) -> None:
     card = (place / "models" / "README.md").read_text()
     assert card.startswith("# Model card: four, one, three, two or zero\n")
@@ -92,7 +103,8 @@ def test_the_card_is_about_these_labels(place: Path) -> None:
     rows = [line for line in card.splitlines() if line.startswith(tuple(f"| {label} |" for label in LABELS))]
     assert sum(int(row.split("|")[2]) for row in rows) == 37
     plots = {file.name for file in (place / "models" / "plots").iterdir()}
-    assert plots == {"reliability.png", "confusion.png", "curves.png", "mistakes.png"}
+    assert {"reliability.png", "confusion.png", "curves.png", "mistakes.png"} <= plots
+    assert "roc.png" not in plots
     assert [plot for plot in plots if f"plots/{plot}" not in card] == []
 
 

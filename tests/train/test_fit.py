@@ -1,6 +1,7 @@
 """A run is reproducible, keeps its best epoch, and stops when the loss is no number."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests import digits
 from tests.train.conftest import Train
 from tests.train.test_resume import assert_same_weights, losses
 from train import __main__ as cli
@@ -42,6 +44,19 @@ def test_imbalanced_classes_go_through_every_phase_and_are_warned_of(
     train(folder, tmp_path / "out", *flags)
     assert "warning: the training photos are imbalanced (32 of cat, 8 of dog)" in capsys.readouterr().out
     assert [phase for phase, _, _ in losses(tmp_path / "out")] == ["frozen", "fine-tune", "fine-tune-2", "distill"]
+
+
+def test_more_than_two_classes_go_through_every_phase(
+    tiny: None, tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = digits.write(tmp_path / "digits", {"zero": 30, "one": 25, "two": 12})
+    flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1"]
+    network = train(folder, tmp_path / "out", *flags)
+    assert network.output_shape == (None, 3)
+    assert re.search(r"imbalanced \(\d+ of two, \d+ of zero\); photos of rare", capsys.readouterr().out)
+    history = json.loads((tmp_path / "out" / "history" / "mobilenetv2.json").read_text())
+    assert [epoch["phase"] for epoch in history] == ["frozen", "fine-tune", "fine-tune-2", "distill"]
+    assert all(0 < epoch[name] <= 1 for epoch in history for name in ("auc", "val_auc", "accuracy"))
 
 
 def test_mobilenetv2_trains_its_head_and_then_all_layers(photo_folder: Folder, tmp_path: Path, train: Train) -> None:
