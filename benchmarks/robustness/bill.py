@@ -11,6 +11,7 @@ A busy machine takes half as long again for the same work: quiet it, or say what
 """
 
 import argparse
+import contextlib
 import os
 import resource
 import sys
@@ -206,8 +207,9 @@ def main(argv: list[str] | None = None) -> int:
         from benchmarks.robustness.search import Search, searched
 
         search = Search(classifier, arguments.seed, found)
-        for kind, bill, data in searched(search, arguments.search, arguments.inputs):
-            report.note(f"{kind}: searched", bill, data)
+        with contextlib.suppress(KeyboardInterrupt):  # what was found until then is reported
+            for kind, bill, data in searched(search, arguments.search, arguments.inputs):
+                report.note(f"{kind}: searched", bill, data)
         count = search.count
     print(f"\n{machine.title(machine.describe())}; {count:,} files searched; the worst of each format:")
     report.print_worst()

@@ -116,7 +116,7 @@ def _pngs() -> dict[str, Make]:
 
     kinds: dict[str, Make] = {
         "RGB, Paeth": lambda: _png((6000, 6000), 8, 2, _rows((6000, 6000), 3)),
-        "RGB, Paeth, 6% random": lambda: _png((5700, 5600), 8, 2, _rows((5700, 5600), 3, 0.07)),
+        "RGB, Paeth, 6% random": lambda: _png((5600, 5500), 8, 2, _rows((5600, 5500), 3, 0.07)),
         "RGBA, Paeth": lambda: _png((5000, 4100), 8, 6, _rows((5000, 4100), 4)),
         "16-bit RGBA, Paeth": lambda: _png((3600, 3200), 16, 6, _rows((3600, 3200), 8)),
         "16-bit RGB, key color": lambda: _png(

@@ -476,6 +476,16 @@ def test_a_photo_that_is_small_or_that_the_browser_cannot_read_goes_as_it_is(pag
     expect(card(page, "broken.jpg").locator(".wrong")).to_contain_text("The JPEG image cannot be decoded")
 
 
+def test_a_heic_photo_is_answered_with_a_stand_in_for_its_picture(page: Page) -> None:
+    """Chromium does not show HEIC."""
+    page.set_input_files("#files", ROOT / "examples" / "cat.heic")
+    settled(page, 1)
+    shown = card(page, "cat.heic")
+    expect(shown.locator(".label")).to_have_text("cat")
+    expect(shown.locator(".photo svg")).to_be_visible()
+    expect(shown.locator(".photo img")).to_have_count(0)
+
+
 # ---- Answers are looked at ------------------------------------------------------------------------------------------
 
 
