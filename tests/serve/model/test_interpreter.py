@@ -129,9 +129,9 @@ def test_no_file_is_an_error(load_model: Load, tmp_path: Path) -> None:
 
 
 @needs_library
-@pytest.mark.parametrize("part", [0.0001, 0.01, 0.5, 0.9, 0.95])
-def test_a_truncated_model_is_an_error(shipped_model_path: Path, part: float, tmp_path: Path) -> None:
-    content = shipped_model_path.read_bytes()
+@pytest.mark.parametrize("part", [0.01, 0.1, 0.5, 0.9, 0.95])
+def test_a_truncated_model_is_an_error(part: float, tmp_path: Path) -> None:
+    content = (TINY / "float32.tflite").read_bytes()
     file = tmp_path / "model.tflite"
     file.write_bytes(content[: int(len(content) * part)])
     with pytest.raises(ValueError, match=r"model\.tflite: is damaged.*LiteRtCreateModelFromBuffer returned 501"):
