@@ -1,8 +1,4 @@
-"""LiteRT through its C library with ctypes: no NumPy, and nothing of LiteRT's Python package.
-
-Function signatures, structures and numbers come from the headers of google-ai-edge/LiteRT (v2.2.0, folder litert/c/);
-each is marked with its header.
-"""
+"""LiteRT through its C library with ctypes: no NumPy, and nothing of LiteRT's Python package."""
 
 import contextlib
 import ctypes
@@ -10,119 +6,16 @@ import functools
 import math
 import mmap
 from collections.abc import Iterator
-from ctypes import POINTER, byref, c_bool, c_char_p, c_float, c_int, c_size_t, c_void_p
+from ctypes import byref, c_float, c_int, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from serve.model import c_stderr
-from serve.model.interpreter import Interpreter, Tensor
-
-# LiteRtStatus of litert_common.h, without kLiteRtStatusError
-_STATUS: Final = {
-    1: "InvalidArgument", 2: "MemoryAllocationFailure", 3: "RuntimeFailure", 4: "MissingInputTensor", 5: "Unsupported",
-    6: "NotFound", 7: "TimeoutExpired", 8: "WrongVersion", 9: "Unknown", 10: "AlreadyExists", 100: "Cancelled",
-    500: "FileIO", 501: "InvalidFlatbuffer", 502: "DynamicLoading", 503: "Serialization", 504: "Compilation",
-    1000: "IndexOOB", 1001: "InvalidIrType", 1002: "InvalidGraphInvariant", 1003: "GraphModification",
-}  # fmt: skip
-
-_CPU: Final = 1  # litert_common.h: kLiteRtHwAcceleratorCpu
-_LOCK_TO_READ, _LOCK_TO_WRITE = 0, 1  # litert_common.h: LiteRtTensorBufferLockMode
-_INTEGER: Final = 2  # litert_any.h: kLiteRtAnyTypeInt
-_ACCELERATORS_TO_REGISTER, _MINIMUM_LOG_SEVERITY = 24, 25  # litert_environment_options.h: LiteRtEnvOptionTag
-_ERROR: Final = 3  # internal/litert_logging.h: kLiteRtLogSeverityError
-# LiteRtElementType of litert_model_types.h
-_ELEMENT_TYPES: Final = {1: "float32", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8", 10: "float16"}
+from serve.model import litert_abi as abi
+from serve.model.interpreter import Interpreter
 
 _REMEDY: Final = "Install the ai-edge-litert of requirements/serve.txt"
-_T = TypeVar("_T", c_void_p, c_size_t, "_TensorType")
-
-
-class _Any(ctypes.Structure):
-    """litert_any.h: LiteRtAny, when it holds an integer."""
-
-    _fields_ = (("type", c_int), ("value", ctypes.c_int64))
-
-
-class _EnvironmentOption(ctypes.Structure):
-    """litert_environment_options.h: LiteRtEnvOption."""
-
-    _fields_ = (("tag", c_int), ("value", _Any))
-
-
-class _Layout(ctypes.Structure):
-    """litert_layout.h: LiteRtLayout."""
-
-    _fields_ = (
-        ("rank", ctypes.c_uint, 7),
-        ("has_strides", ctypes.c_uint, 1),
-        ("dimensions", ctypes.c_int32 * 8),
-        ("strides", ctypes.c_uint32 * 8),
-    )
-
-
-class _TensorType(ctypes.Structure):
-    """litert_model_types.h: LiteRtRankedTensorType."""
-
-    _fields_ = (("element_type", c_int), ("layout", _Layout))
-
-    def tensor(self) -> Tensor:
-        """Element type and shape as Python values."""
-        name = _ELEMENT_TYPES.get(self.element_type, f"element type {self.element_type}")
-        return name, tuple(self.layout.dimensions[: self.layout.rank])
-
-    def size(self) -> int:
-        """The size in bytes of a uint8 or float32 tensor."""
-        name, shape = self.tensor()
-        return math.prod(shape) * (4 if name == "float32" else 1)
-
-
-# Without the first option LiteRT writes its progress to stderr, without the second it looks for GPUs.
-_ENVIRONMENT: Final = (_EnvironmentOption * 2)(
-    _EnvironmentOption(_MINIMUM_LOG_SEVERITY, _Any(_INTEGER, _ERROR)),
-    _EnvironmentOption(_ACCELERATORS_TO_REGISTER, _Any(_INTEGER, _CPU)),
-)
-_Destructor = ctypes.CFUNCTYPE(None, c_void_p)
-_KEEP: Final = _Destructor(lambda _: None)  # for a payload whose memory Python frees
-_HandleOut, _SizeOut = POINTER(c_void_p), POINTER(c_size_t)
-
-# Argument types by name. LiteRtDestroy... returns nothing; every other function returns a LiteRtStatus.
-_FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
-    # litert_environment.h
-    "LiteRtCreateEnvironment": (c_int, POINTER(_EnvironmentOption), _HandleOut),
-    "LiteRtDestroyEnvironment": (c_void_p,),
-    # litert_model.h
-    "LiteRtCreateModelFromBuffer": (c_void_p, c_char_p, c_size_t, _HandleOut),
-    "LiteRtDestroyModel": (c_void_p,),
-    "LiteRtGetModelSignature": (c_void_p, c_size_t, _HandleOut),
-    "LiteRtGetNumSignatureInputs": (c_void_p, _SizeOut),
-    "LiteRtGetNumSignatureOutputs": (c_void_p, _SizeOut),
-    "LiteRtGetSignatureInputTensorByIndex": (c_void_p, c_size_t, _HandleOut),
-    "LiteRtGetSignatureOutputTensorByIndex": (c_void_p, c_size_t, _HandleOut),
-    "LiteRtGetRankedTensorType": (c_void_p, POINTER(_TensorType)),
-    # litert_options.h, litert_opaque_options.h
-    "LiteRtCreateOptions": (_HandleOut,),
-    "LiteRtDestroyOptions": (c_void_p,),
-    "LiteRtSetOptionsHardwareAccelerators": (c_void_p, c_int),
-    "LiteRtCreateOpaqueOptions": (c_char_p, c_char_p, _Destructor, _HandleOut),
-    "LiteRtAddOpaqueOptions": (c_void_p, c_void_p),
-    # litert_compiled_model.h
-    "LiteRtCreateCompiledModel": (c_void_p, c_void_p, c_void_p, _HandleOut),
-    "LiteRtDestroyCompiledModel": (c_void_p,),
-    "LiteRtGetCompiledModelInputBufferRequirements": (c_void_p, c_size_t, c_size_t, _HandleOut),
-    "LiteRtGetCompiledModelOutputBufferRequirements": (c_void_p, c_size_t, c_size_t, _HandleOut),
-    "LiteRtGetCompiledModelOutputTensorLayouts": (c_void_p, c_size_t, c_size_t, POINTER(_Layout), c_bool),
-    "LiteRtRunCompiledModel": (c_void_p, c_size_t, c_size_t, _HandleOut, c_size_t, _HandleOut),
-    # litert_tensor_buffer.h
-    "LiteRtCreateManagedTensorBufferFromRequirements": (c_void_p, POINTER(_TensorType), c_void_p, _HandleOut),
-    "LiteRtDestroyTensorBuffer": (c_void_p,),
-    "LiteRtGetTensorBufferSize": (c_void_p, _SizeOut),
-    "LiteRtGetTensorBufferPackedSize": (c_void_p, _SizeOut),
-    "LiteRtLockTensorBuffer": (c_void_p, _HandleOut, c_int),
-    "LiteRtUnlockTensorBuffer": (c_void_p,),
-    # litert_model.h; never called. The library does not export its version. It has this function since 2.1.6, the
-    # release that added the first argument of LiteRtCreateModelFromBuffer.
-    "LiteRtCreateModelFromFd": (c_void_p, c_int, c_size_t, c_size_t, _HandleOut),
-}
+_T = TypeVar("_T", c_void_p, c_size_t, abi.TensorType)
 
 
 class LiteRt(Interpreter):
@@ -158,7 +51,7 @@ class LiteRt(Interpreter):
     def _open(self, model_path: Path, num_threads: int) -> None:
         lite = self._library
         environment = self._owned(
-            lite.LiteRtDestroyEnvironment, lite.LiteRtCreateEnvironment, len(_ENVIRONMENT), _ENVIRONMENT
+            lite.LiteRtDestroyEnvironment, lite.LiteRtCreateEnvironment, len(abi.ENVIRONMENT), abi.ENVIRONMENT
         )
         model = self._owned(
             lite.LiteRtDestroyModel, lite.LiteRtCreateModelFromBuffer, environment, self._content, len(self._content)
@@ -179,14 +72,14 @@ class LiteRt(Interpreter):
         self._handles.callback(destroy, handle)
         return handle
 
-    def _tensor_types(self, model: c_void_p) -> tuple[list[_TensorType], list[_TensorType]]:
+    def _tensor_types(self, model: c_void_p) -> tuple[list[abi.TensorType], list[abi.TensorType]]:
         """The types of the inputs, and of the outputs, in the model's first signature."""
         lite = self._library
         signature = _out(c_void_p, lite.LiteRtGetModelSignature, model, 0)
 
-        def types(count: Any, tensor: Any) -> list[_TensorType]:
+        def types(count: Any, tensor: Any) -> list[abi.TensorType]:
             tensors = [_out(c_void_p, tensor, signature, i) for i in range(_out(c_size_t, count, signature).value)]
-            return [_out(_TensorType, lite.LiteRtGetRankedTensorType, each) for each in tensors]
+            return [_out(abi.TensorType, lite.LiteRtGetRankedTensorType, each) for each in tensors]
 
         return (
             types(lite.LiteRtGetNumSignatureInputs, lite.LiteRtGetSignatureInputTensorByIndex),
@@ -196,23 +89,23 @@ class LiteRt(Interpreter):
     def _compile(self, environment: c_void_p, model: c_void_p, num_threads: int, num_outputs: int) -> None:
         lite = self._library
         options = self._owned(lite.LiteRtDestroyOptions, lite.LiteRtCreateOptions)
-        lite.LiteRtSetOptionsHardwareAccelerators(options, _CPU)
+        lite.LiteRtSetOptionsHardwareAccelerators(options, abi.CPU)
         # Identifier and text (TOML) as in options/litert_cpu_options.cc, whose functions the library does not export.
         self._cpu_options = f"num_threads = {num_threads}\n".encode()
-        cpu_options = _out(c_void_p, lite.LiteRtCreateOpaqueOptions, b"xnnpack", self._cpu_options, _KEEP)
+        cpu_options = _out(c_void_p, lite.LiteRtCreateOpaqueOptions, b"xnnpack", self._cpu_options, abi.KEEP)
         lite.LiteRtAddOpaqueOptions(options, cpu_options)  # `options` owns and destroys them
         self._model = self._owned(
             lite.LiteRtDestroyCompiledModel, lite.LiteRtCreateCompiledModel, environment, model, options
         )
         # Allocate the tensors now, so that an unsupported operation is an error here and not at the first photo.
-        layouts = (_Layout * num_outputs)()
+        layouts = (abi.Layout * num_outputs)()
         lite.LiteRtGetCompiledModelOutputTensorLayouts(self._model, 0, num_outputs, layouts, True)  # noqa: FBT003
 
-    def _buffer(self, environment: c_void_p, requirements_of: Any, place: int, tensor_type: _TensorType) -> c_void_p:
+    def _buffer(self, environment: c_void_p, requirements_of: Any, place: int, tensor_type: abi.TensorType) -> c_void_p:
         """A buffer for the input or the output at a place.
 
         Raises:
-            ValueError: the library and this module disagree about the structures above.
+            ValueError: the library and this module disagree about the structures of `litert_abi`.
         """
         lite = self._library
         requirements = _out(c_void_p, requirements_of, self._model, 0, place)
@@ -229,13 +122,13 @@ class LiteRt(Interpreter):
 
     def _run(self, content: bytes) -> tuple[float, ...]:
         lite = self._library
-        with self._locked(self._input, _LOCK_TO_WRITE) as address:
+        with self._locked(self._input, abi.LOCK_TO_WRITE) as address:
             ctypes.memmove(address, content, len(content))
         lite.LiteRtRunCompiledModel(self._model, 0, 1, byref(self._input), len(self._outputs), self._outputs)
         return self._read(self._row_place)
 
     def _read(self, place: int) -> tuple[float, ...]:
-        with self._locked(self._outputs[place], _LOCK_TO_READ) as address:
+        with self._locked(self._outputs[place], abi.LOCK_TO_READ) as address:
             return tuple((c_float * self._lengths[place]).from_address(address))
 
     @contextlib.contextmanager
@@ -258,7 +151,7 @@ def _library(path: str) -> ctypes.CDLL:
     """
     try:
         library = ctypes.CDLL(path)
-        for name, argument_types in _FUNCTIONS.items():
+        for name, argument_types in abi.FUNCTIONS.items():
             function = getattr(library, name)
             function.argtypes = argument_types
             function.restype = None if name.startswith("LiteRtDestroy") else c_int
@@ -297,7 +190,7 @@ class _StatusError(RuntimeError):
 
 def _check(status: int | None, function: Any, _arguments: tuple[Any, ...]) -> None:
     if status:
-        raise _StatusError(f"{function.__name__} returned {status} ({_STATUS.get(status, 'an unknown status')})")
+        raise _StatusError(f"{function.__name__} returned {status} ({abi.STATUS.get(status, 'an unknown status')})")
 
 
 def _unusable(model_path: Path, error: _StatusError, complaints: str) -> ValueError:

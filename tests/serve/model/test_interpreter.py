@@ -177,9 +177,9 @@ def test_a_library_without_one_of_the_functions_is_an_error(shipped_model_path: 
 
 @needs_library
 def test_a_library_that_reads_the_structures_in_another_way_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serve.model import litert
+    from serve.model import litert_abi
 
-    monkeypatch.setitem(litert._ELEMENT_TYPES, 3, "float32")
+    monkeypatch.setitem(litert_abi.ELEMENT_TYPES, 3, "float32")
     with pytest.raises(ValueError, match=r"counts 48 bytes.*its ABI is another.*Install the ai-edge-litert"):
         load(TINY / "uint8.tflite", 1)
 
