@@ -24,10 +24,10 @@ from tests.moto_server import moto_server
 
 SCRIPTS = Path(".github") / "actions" / "deploy-stack"
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/cats-vs-dogs"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"  # pragma: allowlist secret
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",  # pragma: allowlist secret
     "AWS_DEFAULT_REGION": "us-east-1",
 }
 MANIFEST = json.dumps(
