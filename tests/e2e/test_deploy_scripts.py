@@ -82,7 +82,7 @@ def client(name: Any, url: str) -> Any:
         endpoint_url=url,
         region_name="us-east-1",
         aws_access_key_id="testing",
-        aws_secret_access_key="testing",
+        aws_secret_access_key="testing",  # pragma: allowlist secret
     )
 
 
