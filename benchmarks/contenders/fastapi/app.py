@@ -13,7 +13,8 @@ from PIL import Image
 interpreter = Interpreter(model_path=os.environ["MODEL_PATH"])
 interpreter.allocate_tensors()
 input_index = interpreter.get_input_details()[0]["index"]
-output_index = interpreter.get_output_details()[0]["index"]
+# The file's other output is a map of what the network looked at.
+(output_index,) = (output["index"] for output in interpreter.get_output_details() if len(output["shape"]) == 2)
 lock = threading.Lock()
 app = FastAPI()
 
