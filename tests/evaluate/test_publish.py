@@ -104,15 +104,6 @@ def test_a_file_that_was_not_measured_replaces_nothing(place: Path, capsys: pyte
     assert_unchanged(place)
 
 
-def test_files_of_two_networks_replace_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = metadata.read(place / "runs" / "fruit")
-    known["conversions"]["float16"]["network"] = "baseline"
-    metadata.write(place / "runs" / "fruit", known)
-    assert publish(place) == 2
-    assert "are of different networks" in capsys.readouterr().err
-    assert_unchanged(place)
-
-
 def test_figures_of_another_file_replace_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = place / "runs" / "fruit" / "evaluation.json"
     file.write_text(file.read_text().replace(metadata.read(file.parent)["conversions"]["int8"]["version"], "0" * 12))
