@@ -84,8 +84,7 @@ def _class_map(model: keras.Model) -> keras.Model:
     """The network at twice its input size, without the mean: photos -> logits, (batch, rows, columns, outputs)."""
     large = models.build(model.name, 2 * model.input_shape[1], "none", model.output_shape[1])
     large.set_weights(model.get_weights())
-    places = large.get_layer(models.FEATURES_LAYER).input
-    return keras.Model(large.inputs[0], large.get_layer(models.LOGIT_LAYER)(places))
+    return keras.Model(large.inputs[0], models.with_map(large).outputs[1])
 
 
 def _show_class(model: keras.Model, backgrounds: Pixels, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -1,15 +1,12 @@
 """What a run computes on: one device, or all of this machine's; and in which precision."""
 
-from typing import Final, Literal
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
 StrategyName = Literal["auto", "none", "mirrored"]
-STRATEGIES: Final[tuple[StrategyName, ...]] = ("auto", "none", "mirrored")
-
 Precision = Literal["auto", "float32", "mixed_float16"]
-PRECISIONS: Final[tuple[Precision, ...]] = ("auto", "float32", "mixed_float16")
 
 
 def strategy(name: StrategyName) -> tf.distribute.Strategy:

@@ -151,13 +151,13 @@ def _to_skip(source: Source) -> dict[int, str]:
     """The positions of the photos to leave out, each with the reason."""
     skipped: dict[int, str] = {}
     usable: dict[bool, list[int]] = {True: [], False: []}  # positions, by whether they are for training
-    hashes = np.zeros((source.total, duplicates.WORDS), np.uint64)
+    hashes, training = np.zeros((source.total, duplicates.WORDS), np.uint64), source.bounds("train")
     for position, bits in enumerate(_hashes(source)):
         if isinstance(bits, ProblemError):
             skipped[position] = bits.detail
         else:
             hashes[position] = bits
-            usable[position in source.bounds("train")].append(position)
+            usable[position in training].append(position)
     found = duplicates.twins(hashes[usable[True]], hashes[usable[False]])
     for one, other in found.items():
         twin = source.photos[usable[False][other]].name
