@@ -1,14 +1,12 @@
 """Calibration: a temperature and a confidence threshold, both fitted on the validation split."""
 
-from functools import partial
-
 import keras
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax, logit
-from sklearn.metrics import log_loss
+from scipy.special import expit, logit, softmax
 
+from evaluate import metrics
 from evaluate.metrics import Probabilities, wilson_interval
 from train import models
 
@@ -25,19 +23,20 @@ def temperature(labels: npt.ArrayLike, probabilities: Probabilities) -> float:
         labels: positions of the true labels, (photos,), of photos that were not trained on.
         probabilities: P(label 1), (photos,), of two labels; P(label), (photos, labels), of more.
     """
-    loss = _binary_loss if probabilities.ndim == 1 else _loss
-    at = partial(loss, np.asarray(labels), np.clip(probabilities, _LARGEST_CERTAINTY, 1 - _LARGEST_CERTAINTY))
-    return float(np.exp(minimize_scalar(at, bounds=(-3.0, 3.0), method="bounded").x))
+    truth, known = np.asarray(labels), np.clip(probabilities, _LARGEST_CERTAINTY, 1 - _LARGEST_CERTAINTY)
+
+    def loss(log_temperature: float) -> float:
+        return metrics.log_loss(truth, _divided(known, np.exp(log_temperature)))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def _binary_loss(labels: npt.NDArray[np.int64], probabilities: Probabilities, log_temperature: float) -> float:
-    return float(log_loss(labels, expit(logit(probabilities) / np.exp(log_temperature))))
-
-
-def _loss(labels: npt.NDArray[np.int64], probabilities: Probabilities, log_temperature: float) -> float:
+def _divided(probabilities: Probabilities, divisor: float) -> Probabilities:
+    """The probabilities whose logits are those of the given ones, divided."""
+    if probabilities.ndim == 1:
+        return np.asarray(expit(logit(probabilities) / divisor))
     # The logarithms are the logits but for a constant, which the softmax ignores.
-    logs = log_softmax(np.log(probabilities) / np.exp(log_temperature), axis=1)
-    return float(-logs[np.arange(len(labels)), labels].mean())
+    return np.asarray(softmax(np.log(probabilities) / divisor, axis=1))
 
 
 def confidence_threshold(confidences: Probabilities, max_false_alarm_rate: float) -> float | None:

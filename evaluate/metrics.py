@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.metrics import log_loss as binary_log_loss
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -33,7 +34,7 @@ def measure(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, An
         "accuracy": correct / len(truth),
         "accuracy_interval": list(wilson_interval(correct, len(truth))),
         "auc": auc(truth, given),
-        "log_loss": _log_loss(truth, np.clip(given, 1e-7, 1 - 1e-7)),
+        "log_loss": log_loss(truth, np.clip(given, 1e-7, 1 - 1e-7)),
         "ece": expected_calibration_error(truth, given),
         **({"confusion": confusion(truth, predicted, 2).tolist()} if given.ndim == 1 else {}),
         "photos": len(truth),
@@ -70,10 +71,11 @@ def auc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     return float(np.mean([roc_auc_score(truth == label, given[:, label]) for label in np.unique(truth)]))
 
 
-def _log_loss(truth: npt.NDArray[np.int64], given: Probabilities) -> float:
-    if given.ndim == 1:
-        return float(log_loss(truth, given))
-    return float(-np.log(given[np.arange(len(truth)), truth]).mean())
+def log_loss(labels: npt.NDArray[np.int64], probabilities: Probabilities) -> float:
+    """The mean negative logarithm of the true label's probability, which may not be 0; in nats."""
+    if probabilities.ndim == 1:
+        return float(binary_log_loss(labels, probabilities))
+    return float(-np.log(probabilities[np.arange(len(labels)), labels]).mean())
 
 
 @dataclass(frozen=True)
