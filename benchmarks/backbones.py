@@ -16,10 +16,13 @@ from tqdm import tqdm
 
 from benchmarks import machine
 from benchmarks.environments import ROOT
+from convert import verify
 from train.backbones import BACKBONES, DEFAULT
+from train.data import StoredPhoto
 
 SIZES: Final = (96, 128, 160, 192, 224, 320)
-_PHOTO: Final = ROOT / "examples" / "cat.jpg"
+_PHOTO: Final = StoredPhoto("cat", 0, str(ROOT / "examples" / "cat.jpg"))
+_CALLS: Final = 60
 _RUNTIMES: Final = {"int8": "dev", "float16": "tflite-runtime-test"}
 """The environment of the runtime that each precision is shipped for."""
 
@@ -78,15 +81,7 @@ def measure(variant: Variant, output: Path) -> dict[str, Any]:
 
 def _milliseconds(file: Path, mode: str) -> float:
     python = ROOT / ".venv" / _RUNTIMES[mode] / "bin" / "python"
-    program = (
-        "import sys, statistics, pathlib; from serve.model.classifier import Classifier\n"
-        "classifier, photo = Classifier(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2]).read_bytes()\n"
-        "print(statistics.median(classifier.classify(photo).inference_ms for _ in range(60)))"
-    )
-    done = subprocess.run(
-        [python, "-c", program, file, _PHOTO], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return float(done.stdout)
+    return float(verify.measure_in(python, file, [_PHOTO] * _CALLS)["inference_ms"])
 
 
 def table(found: dict[Variant, list[dict[str, Any]]]) -> str:

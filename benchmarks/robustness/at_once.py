@@ -10,21 +10,18 @@ import argparse
 import concurrent.futures
 import contextlib
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Final
 
-from benchmarks import machine
+from benchmarks import machine, processes
+from benchmarks.environments import ROOT
 from benchmarks.robustness import bill, costly
 
 LIMIT_MEGABYTES: Final = 2 * 1024**3 / 1e6
 CLIENTS: Final = 8
 _ROUNDS: Final = 2
-_START_S: Final = 60
 _ANSWER_S: Final = 300
 
 KINDS: Final = (
@@ -44,28 +41,11 @@ KINDS: Final = (
 @contextlib.contextmanager
 def service() -> Iterator[tuple[int, int]]:
     """A running service; gives its process id and its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = processes.free_port()
     command = [sys.executable, "-m", "uvicorn", "local.server:app", "--port", str(port), "--log-level", "warning"]
-    with subprocess.Popen(command, env=os.environ | {"LOG_LEVEL": "ERROR"}) as process:
-        try:
-            _wait(port)
-            yield process.pid, port
-        finally:
-            process.terminate()
-
-
-def _wait(port: int) -> None:
-    until = time.monotonic() + _START_S
-    while True:
-        with contextlib.suppress(OSError), contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=5)) as client:
-            client.request("GET", "/health")
-            client.getresponse()
-            return
-        if time.monotonic() > until:
-            raise TimeoutError("the service does not start")
-        time.sleep(0.1)
+    with processes.process(command, ROOT, os.environ | {"LOG_LEVEL": "ERROR"}) as started:
+        processes.wait_for(port, started)
+        yield started.pid, port
 
 
 def answered(port: int, photo: bytes) -> int:
