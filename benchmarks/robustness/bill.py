@@ -7,6 +7,8 @@
 The bill is `MAX_SECONDS` of processor, `MAX_MEGABYTES` of the whole process, model included, and `MAX_LOG_BYTES`. The
 exit status is 1 if a photo is beyond it; the worst finds of a search are saved in `--save`. Linux only.
 
+A search says on stderr each minute how far it is. Ctrl-C or SIGTERM ends it with a report and exit status 1.
+
 A busy machine takes half as long again for the same work: quiet it, or say what is allowed there (`--seconds 2`).
 """
 
@@ -16,13 +18,16 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks import machine
 from benchmarks.robustness import costly
+from benchmarks.robustness.progress import Progress
 from serve.errors import ProblemError
 from serve.model.classifier import Classifier
+from train import interrupts
 
 MAX_SECONDS: Final = 1.0
 MAX_MEGABYTES: Final = 400.0
@@ -138,10 +143,11 @@ class Report:
     def __init__(self, folder: Path | None, seconds: float) -> None:
         self._folder, self._seconds = folder, seconds
         self._worst: dict[str, tuple[Bill, str, bytes]] = {}
-        self.beyond = 0
+        self.count = self.beyond = 0
 
     def note(self, name: str, bill: Bill, data: bytes) -> None:
         """Take a measured file in; `name` begins with its format and a colon."""
+        self.count += 1
         for measured in ("seconds", "megabytes"):
             key = f"{name.partition(':')[0]}, {measured}"
             if key not in self._worst or getattr(bill, measured) > getattr(self._worst[key][0], measured):
@@ -150,6 +156,12 @@ class Report:
             self.beyond += 1
             print(f"BEYOND: {_line(name, bill, data)}", flush=True)
             self._save(f"beyond-{self.beyond}", data)
+
+    def so_far(self) -> str:
+        """How many files there were, how many are beyond the bill, and what the worst of them took."""
+        bills = [bill for bill, _, _ in self._worst.values()]
+        seconds, megabytes = max(bill.seconds for bill in bills), max(bill.megabytes for bill in bills)
+        return f"{self.count:,} files, {self.beyond} beyond the bill; at most {seconds:.2f} s and {megabytes:.0f} MB"
 
     def print_worst(self) -> None:
         """Print the costliest file of each format, by time and by memory."""
@@ -189,31 +201,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Measure, and print the worst of each format."""
-    arguments = _parser().parse_args(argv)
-    classifier, report = Classifier(Path("models/cats_dogs.tflite")), Report(arguments.save, arguments.seconds)
+def _measure_made(classifier: Classifier, report: Report, only: str, asked: threading.Event) -> dict[str, list[bytes]]:
+    """Measure the made files until one is `asked` to stop; those that are classified, by format."""
     found: dict[str, list[bytes]] = {}
     for name, make in costly.files().items():
-        if arguments.only in name:
+        if only in name and not asked.is_set():
             data = made(make)
             bill = measure(classifier, data)
             print(_line(name, bill, data), flush=True)
             report.note(name, bill, data)
             if bill.status == 200:
                 found.setdefault(name.partition(":")[0], []).append(data)
-    count = 0
-    if arguments.search or arguments.inputs:
-        from benchmarks.robustness.search import Search, searched
+    return found
 
-        search = Search(classifier, arguments.seed, found)
-        with contextlib.suppress(KeyboardInterrupt):  # what was found until then is reported
-            for kind, bill, data in searched(search, arguments.search, arguments.inputs):
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, and print the worst of each format."""
+    arguments = _parser().parse_args(argv)
+    classifier, report = Classifier(Path("models/cats_dogs.tflite")), Report(arguments.save, arguments.seconds)
+    with contextlib.suppress(KeyboardInterrupt), interrupts.deferred() as asked:  # what was found is reported
+        found = _measure_made(classifier, report, arguments.only, asked)
+        if arguments.search or arguments.inputs:
+            from benchmarks.robustness.search import Search, searched
+
+            search, progress = Search(classifier, arguments.seed, found), Progress()
+            for kind, bill, data in searched(search, arguments.search, arguments.inputs, asked):
                 report.note(f"{kind}: searched", bill, data)
-        count = search.count
-    print(f"\n{machine.title(machine.describe())}; {count:,} files searched; the worst of each format:")
+                progress.tick(report.so_far())
+    print(f"\n{machine.title(machine.describe())}; {report.count:,} files; the worst of each format:")
     report.print_worst()
-    return int(report.beyond > 0)
+    return int(report.beyond > 0 or asked.is_set())
 
 
 if __name__ == "__main__":

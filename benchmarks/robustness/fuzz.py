@@ -13,7 +13,6 @@ import collections
 import dataclasses
 import json
 import random
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any, Final
 
 from benchmarks import events
 from benchmarks.robustness import corpus
+from benchmarks.robustness.progress import Progress
 from serve import adapters
 from serve.app import App
 from serve.errors import MalformedRequestError, ProblemError
@@ -201,12 +201,11 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # Pillow's, on files that it can read all the same
     counts: collections.Counter[tuple[str, int]] = collections.Counter()
-    slowest, started = 0.0, time.perf_counter()
+    slowest, started, progress = 0.0, time.perf_counter(), Progress()
     for kind, status, seconds in fuzz(arguments.seed, range(arguments.first, arguments.first + arguments.inputs)):
         counts[kind, status] += 1
         slowest = max(slowest, seconds)
-        if counts.total() % 50_000 == 0:
-            print(f"{counts.total():,} inputs, {time.perf_counter() - started:,.0f} s", file=sys.stderr, flush=True)
+        progress.tick(f"{counts.total():,} of {arguments.inputs:,} inputs")
     for (kind, status), count in sorted(counts.items()):
         print(f"{kind:10} {status} {count:>9,}")
     print(

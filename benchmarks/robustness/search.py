@@ -7,6 +7,7 @@ import random
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -92,10 +93,10 @@ class Search:
         return data[:start] + value + data[start + length :]
 
 
-def searched(search: Search, seconds: float, inputs: int) -> Iterator[tuple[str, Bill, bytes]]:
-    """Steps for so long, and for so many."""
+def searched(search: Search, seconds: float, inputs: int, asked: threading.Event) -> Iterator[tuple[str, Bill, bytes]]:
+    """Steps for so long, and for so many files, until one is `asked` to stop."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until or search.count < inputs:
+    while not asked.is_set() and (time.monotonic() < until or search.count < inputs):
         yield from search.step()
 
 

@@ -30,6 +30,7 @@ from PIL import Image
 
 from benchmarks.events import FORM, form, upload
 from benchmarks.robustness import corpus
+from benchmarks.robustness.progress import Progress
 from serve.errors import MalformedRequestError
 
 _ALLOWED_GROWTH_MB: Final = 8.0
@@ -159,8 +160,10 @@ def wrong_answer(call: Call, first: Any, answer: Any) -> str | None:
 
 def soak(handler: Handler, chosen: Iterator[Call], count: int, first: dict[str, Any]) -> list[str]:
     """Send this many; returns what was wrong. `first` keeps the first answer to each call."""
-    wrong = []
-    for _ in range(count):
+    wrong: list[str] = []
+    progress = Progress()
+    for number in range(count):
+        progress.tick(f"{number:,} of {count:,} requests, {len(wrong)} wrong")
         call = next(chosen)
         try:
             answer = handler(call.event, None)

@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,29 @@ def test_memory_and_log_are_counted_and_a_crash_is_seen(shipped_model_path: Path
     assert found.megabytes > 150
     assert found.log_bytes > 20_000
     assert bill.measure(wasteful, b"crash").status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_search_that_is_ended_reports_what_it_has_found(root: Path, tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "benchmarks.robustness.bill", "--search", "600", "--seconds", "60"]
+    command += ["--only", "BMP: single pixels", "--save", str(tmp_path)]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as search:
+        assert search.stdout is not None
+        made = search.stdout.readline()
+        search.send_signal(number)
+        told = search.stdout.read()
+    assert made.startswith("BMP: single pixels")
+    assert "BMP, seconds" in told
+    assert "0 beyond the bill" in told
+    assert search.returncode == 1
+    assert (tmp_path / "worst-BMP-seconds").stat().st_size > 1000
+
+
+def test_the_report_says_how_far_it_is() -> None:
+    report = bill.Report(None, seconds=1)
+    report.note("PNG: first", bill.Bill(0.5, 70, 0, 200), b"")
+    report.note("GIF: second", bill.Bill(0.1, 401, 0, 400), b"")
+    assert report.so_far() == "2 files, 1 beyond the bill; at most 0.50 s and 401 MB"
 
 
 MADE = [name for name in costly.files() if not name.startswith(("AVIF", "HEIC", "WebP: 18"))]
