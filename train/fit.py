@@ -68,7 +68,7 @@ def run_phase(
     """
     if state.epoch == state.step == 0:
         model = _started(model, phase, run.folder)
-        _compile(model, phase, run.steps_per_epoch)
+        _compile(model, phase)
     if isinstance(model, distill.Student):
         model.teachers = distill.teachers(model, run.folder)
     while state.epoch < phase.epochs and state.waited < phase.patience:
@@ -121,28 +121,26 @@ def _fit(
     )
 
 
-def _compile(model: keras.Model, phase: Phase, steps_per_epoch: int) -> None:
-    steps = steps_per_epoch * phase.epochs
-    warmup = steps // 20
-    rate = keras.optimizers.schedules.CosineDecay(
-        phase.learning_rate / 100, steps - warmup, warmup_target=phase.learning_rate, warmup_steps=warmup
-    )
+def _compile(model: keras.Model, phase: Phase) -> None:
     binary = model.output_shape[1] == 1
     loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
+    accuracy = keras.metrics.BinaryAccuracy if binary else keras.metrics.CategoricalAccuracy
     model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=phase.weight_decay),
+        optimizer=keras.optimizers.AdamW(phase.learning_rate, weight_decay=phase.weight_decay),
         loss=loss(label_smoothing=phase.label_smoothing),
         # Of more than two labels, the mean AUC of each label against all others.
-        metrics=["accuracy", keras.metrics.AUC(name="auc", multi_label=not binary)],
+        metrics=[accuracy(name="accuracy"), keras.metrics.AUC(name="auc", multi_label=not binary)],
         jit_compile=False,  # on a CPU, XLA is ten times slower than oneDNN's kernels for this network
     )
+    # Where the first step makes variables, TensorFlow traces it twice.
+    model.optimizer.build(model.trainable_variables)
 
 
 class _Epochs(keras.callbacks.Callback):
-    """Keeps the best weights, the state of the run and the history; ends a phase that no longer improves.
+    """Sets the learning rate; keeps the best weights, the state and the history; ends a phase that no longer improves.
 
     Keras has a callback for each of these. After an interruption they do not know the best loss or how long they have
-    waited.
+    waited. Its learning rate schedules are computed again for each weight in each step.
     """
 
     def __init__(self, phase: Phase, run: Run, state: Progress, interrupted: threading.Event) -> None:
@@ -151,6 +149,11 @@ class _Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._started = time.monotonic() - self._state.elapsed
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        steps = self._run.steps_per_epoch
+        done = self._state.epoch * steps + self._state.step
+        self.model.optimizer.learning_rate = self._phase.rate(done, steps * self._phase.epochs)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         loss = (logs or {}).get("loss", math.nan)

@@ -1,6 +1,7 @@
 """The phases of a training run: what is trained in each, for how long and how fast."""
 
 import argparse
+import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -35,6 +36,13 @@ class Phase:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     batch_norm_momentum: float = 0.98
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0, of a phase of so many."""
+        warmup = steps // 20
+        if step < warmup:
+            return self.learning_rate * (0.01 + 0.99 * step / warmup)
+        return self.learning_rate * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
 
 
 def phases(args: argparse.Namespace) -> list[Phase]:
