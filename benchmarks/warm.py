@@ -68,7 +68,8 @@ def run(contenders: list[Contender], rounds: int) -> dict[str, Any]:
         results["answers"] = _answers(contenders, asked, photos, environ, rounds)
         results["memory"] = _memory(contenders, asked, environ, min(rounds, 3))
         for ours in (contender for contender in contenders if contender.name == OURS):
-            results["stages"] = {kind: _stages(ours, asked[kind], environ) for kind in ("url", "jpeg", "large")}
+            calls = min(100, 20 * rounds)
+            results["stages"] = {kind: _stages(ours, asked[kind], environ, calls) for kind in ("url", "jpeg", "large")}
     return results | {"batch": _batch(contenders, photos["jpeg"], rounds)}
 
 
@@ -163,10 +164,10 @@ def _add_batch(worker: Worker, store: processes.S3, photo: bytes, found: dict[st
         found.setdefault(f"{way}_cpu", []).append(measured["cpu_seconds"] / BATCH * 1e3)
 
 
-def _stages(ours: Contender, event: Any, environ: Mapping[str, str]) -> dict[str, float]:
+def _stages(ours: Contender, event: Any, environ: Mapping[str, str], calls: int) -> dict[str, float]:
     """Milliseconds a call, by stage."""
     done = subprocess.run(
-        [str(ours.python), str(PROBES / "stages.py"), "100"], cwd=ROOT, check=False, capture_output=True, text=True,
+        [str(ours.python), str(PROBES / "stages.py"), str(calls)], cwd=ROOT, check=False, capture_output=True, text=True,
         env=ours.environment({**environ, "PYTHONPATH": str(ROOT)}), input=json.dumps(event),
     )  # fmt: skip
     if done.returncode:
