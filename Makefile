@@ -44,6 +44,8 @@ SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensio
 
 # The tests of a file share servers, models and browsers: they stay in one process. The slowest files start first.
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What runs the network: all else of `serve` has the same packages with either runtime.
+RUN_THE_NETWORK := $(wildcard tests/serve/model/test_*.py) tests/serve/test_app.py tests/serve/adapters/test_direct.py
 # What has passed beside the serving requirements alone is not repeated in the development environment.
 PASSED := .cache/tests-passed
 # The tests of serve, and those of local that start no service.
@@ -74,7 +76,7 @@ screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed  ## run all tests, in three environments
 	.venv/serve-test/bin/python -m pytest -q $(PARALLEL) --write-passed=$(PASSED) tests/serve
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
-	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) tests/serve; \
+	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) $(RUN_THE_NETWORK); \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
 	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 

@@ -197,11 +197,11 @@ def test_it_runs_on_a_slice_of_a_folder_and_on_another_model(
     assert set(made["models"]) == {"baseline", "mobilenetv2"}
 
 
-def test_a_failing_cell_is_an_error_and_leaves_the_file_as_it_was(
-    clone: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    notebook = clone / "notebooks" / execute.NOTEBOOK.name
+def test_a_failing_cell_is_an_error_and_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    notebook = tmp_path / "failing.ipynb"
+    cells = [nbformat.v4.new_code_cell(source) for source in ("1 + 1", "raise ValueError('no such folder')")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), notebook)
     before = notebook.read_bytes()
     with pytest.raises(CellExecutionError, match="no such folder"):
-        run(clone, {"NOTEBOOK_DATA_DIR": str(tmp_path / "none")}, monkeypatch)
+        execute.execute(notebook, notebook, timeout_s=60)
     assert notebook.read_bytes() == before
