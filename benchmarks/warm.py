@@ -166,8 +166,9 @@ def _add_batch(worker: Worker, store: processes.S3, photo: bytes, found: dict[st
 
 def _stages(ours: Contender, event: Any, environ: Mapping[str, str], calls: int) -> dict[str, float]:
     """Milliseconds a call, by stage."""
+    command = [str(ours.python), str(PROBES / "stages.py"), str(calls)]
     done = subprocess.run(
-        [str(ours.python), str(PROBES / "stages.py"), str(calls)], cwd=ROOT, check=False, capture_output=True, text=True,
+        command, cwd=ROOT, check=False, capture_output=True, text=True,
         env=ours.environment({**environ, "PYTHONPATH": str(ROOT)}), input=json.dumps(event),
     )  # fmt: skip
     if done.returncode:
