@@ -69,6 +69,7 @@ def test_evidence_is_how_far_a_logit_is_above_the_others() -> None:
     )  # as the sigmoid of their difference
 
 
+@pytest.mark.usefixtures("tiny")
 def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(photos: splits.Photos) -> None:
     cut = backgrounds.cut(with_bias(0.0), photos)
     assert cut.dtype == np.uint8
@@ -78,6 +79,7 @@ def test_backgrounds_are_pieces_of_the_photos_as_they_are_stored(photos: splits.
         np.testing.assert_array_equal(piece, whole[:40, :40])  # of as empty windows, the first one
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("bias", "left"), [([3.0], 0), ([-3.0], 1), ([0.5], None), ([3, 0, 3], 1), ([0, 3, 0], 0), ([1, 1.5, 1], None)]
 )
@@ -88,6 +90,7 @@ def test_a_piece_that_speaks_for_its_label_by_itself_is_left_out(
     assert len(cut) == (len(photos) if left is None else (photos.labels == left).sum())
 
 
+@pytest.mark.usefixtures("tiny")
 def test_photos_that_were_left_out_of_training_are_left_out(
     photo_folder: Callable[[int], Path], tmp_path: Path
 ) -> None:
