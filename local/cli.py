@@ -7,9 +7,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from local import photos
 from local.output import Csv, Format, JsonLines, Table, kind, summary
@@ -125,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.explain and not app.classifier.explains:
         return _unusable(f"--explain: {settings.model_path} has no class activation map; convert the model again")
     items = photos.find(args.photos, settings.max_image_bytes)
-    answers = photos.classify_all(items, partial(App, settings), min(args.jobs, len(items)), explain=args.explain)
+    answers = photos.classify_all(items, app, min(args.jobs, len(items)), explain=args.explain)
     return _show(answers, len(items), _format(args, items, app), _sorter(args))
 
 
@@ -177,11 +176,8 @@ def _show(answers: Iterable[Answered], total: int, lines: Format, sorter: Sorter
 @contextmanager
 def _printer(total: int) -> Iterator[Callable[[str, int], None]]:
     """Prints lines; on a terminal, a bar on standard error counts the photos."""
-    try:
-        from tqdm import tqdm
-    except ModuleNotFoundError:  # comes with LiteRT, not with tflite-runtime
-        tqdm = None
-    if tqdm is None or total == 1 or not sys.stderr.isatty():
+    tqdm = _tqdm() if total > 1 and sys.stderr.isatty() else None
+    if tqdm is None:
         yield lambda line, _photos: print(line, flush=True)
         return
     # Lines that go elsewhere than the bar need not make way for each other.
@@ -194,6 +190,14 @@ def _printer(total: int) -> Iterator[Callable[[str, int], None]]:
             bar.update(finished)
 
         yield show
+
+
+def _tqdm() -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:  # comes with LiteRT, not with tflite-runtime
+        return None
+    return tqdm
 
 
 def _positive(text: str) -> int:

@@ -12,10 +12,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from local.invoke import is_url
 from serve.app import App
@@ -50,8 +49,7 @@ class UnexpectedError(ProblemError):
     status, kind, title = 500, "internal-error", "Internal error"
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One photo that was asked about.
 
     Attributes:
@@ -65,8 +63,7 @@ class Item:
     path: Path | None = None
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(NamedTuple):
     """A photo with its answer."""
 
     item: Item
@@ -81,10 +78,23 @@ def find(names: Iterable[str], max_stdin_bytes: int) -> list[Item]:
         max_stdin_bytes: of the photo on standard input.
     """
     once: dict[str, Item] = {}
+    folders: dict[Path, Path] = {}
     for name in names:
         for item in _named(name, max_stdin_bytes):
-            once.setdefault(os.path.realpath(item.path) if item.path else item.name, item)
+            once.setdefault(_identity(item, folders), item)
     return list(once.values())
+
+
+def _identity(item: Item, folders: dict[Path, Path]) -> str:
+    """The same for two names of one photo. `folders`: those that were resolved, as most photos share theirs."""
+    if item.path is None:
+        return item.name
+    if item.path.is_symlink() or item.path.name in ("", ".."):
+        return os.path.realpath(item.path)
+    folder = item.path.parent
+    if folder not in folders:
+        folders[folder] = folder.resolve()
+    return str(folders[folder] / item.path.name)
 
 
 def _named(name: str, max_stdin_bytes: int) -> list[Item]:
@@ -115,15 +125,15 @@ def _in_folder(folder: Path) -> list[Item]:
     paths: list[Path] = []
     for place, subfolders, files in os.walk(folder, onerror=unreadable.append):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        paths.extend(Path(place, name) for name in files if _is_photo(Path(place, name)))
+        paths.extend(path for name in files if _is_photo(name) and (path := Path(place, name)).is_file())
     found = [_file(path) for path in sorted(paths)]
     failed = [_failing(str(error.filename), _reason(error)) for error in unreadable]
     suffixes = ", ".join(sorted(SUFFIXES))
     return found + failed or [_failing(str(folder), f"The folder has no photo in it: no file ends in {suffixes}.")]
 
 
-def _is_photo(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES and path.is_file()
+def _is_photo(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122  (many names)
 
 
 def _file(path: Path) -> Item:
@@ -167,17 +177,19 @@ def classify(item: Item, app: App, *, explain: bool = False) -> Answered:
         return Answered(item, UnexpectedError(f"A bug: {error!r}. The photo was not classified."))
 
 
-def classify_all(
-    items: Iterable[Item], make_app: Callable[[], App], jobs: int, *, explain: bool = False
-) -> Iterator[Answered]:
-    """Classify photos in `jobs` threads, each with an app of its own; answers come in the order of the items.
+def classify_all(items: Iterable[Item], app: App, jobs: int, *, explain: bool = False) -> Iterator[Answered]:
+    """Classify photos in `jobs` threads; answers come in the order of the items.
 
-    An interpreter runs one photo at a time, so threads that shared one would wait for each other.
+    An interpreter runs one photo at a time, so threads that shared one would wait for each other: `app` serves one of
+    them, and the others have apps with the same settings.
     """
-    local = threading.local()
+    local, ready = threading.local(), [app]
 
     def prepare() -> None:
-        local.app = make_app()
+        try:
+            local.app = ready.pop()
+        except IndexError:
+            local.app = App(app.settings)
 
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="photo", initializer=prepare)
     pending: deque[Future[Answered]] = deque()

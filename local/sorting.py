@@ -6,9 +6,8 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from local.photos import Answered
 from serve.model.classifier import Prediction
@@ -21,8 +20,7 @@ class SortingError(Exception):
     """A photo cannot be put into its folder; the message says why."""
 
 
-@dataclass(frozen=True)
-class Sorter:
+class Sorter(NamedTuple):
     """Copies or moves photos to `folder`/label/name.
 
     Attributes:

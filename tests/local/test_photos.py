@@ -1,7 +1,6 @@
 """What is read when, and what a bug does. How photos are found: see test_cli.py, which runs the command."""
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from local import photos
@@ -25,7 +24,7 @@ def test_photos_are_read_as_they_are_needed_not_all_at_once(model_path: Path, ca
             asked_for += 1
             yield photos.Item(str(number), load)
 
-    answers = photos.classify_all(items(), partial(App, Settings(model_path=model_path)), jobs=2)
+    answers = photos.classify_all(items(), App(Settings(model_path=model_path)), jobs=2)
     assert next(answers).item.name == "0"
     assert 0 < asked_for <= 16  # no more than this can have been read, however fast
     assert read < 100
@@ -38,7 +37,7 @@ def test_a_bug_that_one_photo_meets_is_the_answer_of_that_photo_only(model_path:
         raise ZeroDivisionError
 
     items = [photos.Item("bad", load), photos.Item("good", lambda _max_bytes: Photo(image=cat_jpeg))]
-    bad, good = photos.classify_all(items, partial(App, Settings(model_path=model_path)), jobs=1)
+    bad, good = photos.classify_all(items, App(Settings(model_path=model_path)), jobs=1)
     assert isinstance(bad.answer, ProblemError)
     assert "ZeroDivisionError" in bad.answer.detail
     assert not isinstance(good.answer, ProblemError)
