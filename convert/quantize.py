@@ -1,7 +1,7 @@
 """A Keras model -> the bytes of a .tflite file, in one of four precisions."""
 
 import contextlib
-import io
+import tempfile
 import warnings
 from collections.abc import Iterator
 from typing import Final
@@ -14,6 +14,9 @@ from tensorflow.lite.python.util import modify_model_io_type
 
 from convert.modes import Mode
 from train.pixels import Pixels
+
+OUTPUTS: Final = ("probabilities", "class_activation_map")
+"""The names of the outputs in the file's signature."""
 
 _FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC", "SOFTMAX")
 
@@ -37,17 +40,16 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
     """
     if mode == "int8" and (representative is None or not len(representative)):
         raise ValueError("int8 needs representative photos to calibrate on")
-    with contextlib.redirect_stdout(io.StringIO()):  # Keras prints every tensor that it exports
-        return _float(model, mode) if representative is None or mode != "int8" else _int8(model, representative)
+    return _float(model, mode) if representative is None or mode != "int8" else _int8(model, representative)
 
 
 def _float(model: keras.Model, mode: Mode) -> bytes:
-    converter = _converter(model)
-    if mode != "none":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if mode == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    return bytes(converter.convert())
+    with _converter(model) as converter:
+        if mode != "none":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if mode == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return bytes(converter.convert())
 
 
 @contextlib.contextmanager
@@ -59,12 +61,25 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _converter(model: keras.Model) -> tf.lite.TFLiteConverter:
-    # A fixed batch of one leaves no shape arithmetic to the interpreter.
-    image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image), name=model.name))
-    converter.experimental_enable_resource_variables = False
-    return converter
+@contextlib.contextmanager
+def _converter(model: keras.Model) -> Iterator[tf.lite.TFLiteConverter]:
+    """A converter for a batch of one, which leaves no shape arithmetic to the interpreter.
+
+    The file's signature names the outputs. The converter's own way from Keras would name them output_0 and output_1,
+    and trace the network several times.
+    """
+
+    def run(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(zip(OUTPUTS, tf.nest.flatten(model(image)), strict=False))  # without a map, one output
+
+    image = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="image")
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.weights]
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=tf.function(run, input_signature=[image]))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.experimental_enable_resource_variables = False
+        yield converter
 
 
 def _int8(model: keras.Model, representative: Pixels) -> bytes:
@@ -72,12 +87,11 @@ def _int8(model: keras.Model, representative: Pixels) -> bytes:
         for photo in representative:
             yield [photo[np.newaxis].astype(np.float32)]
 
-    converter = _converter(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = photos
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_FLOAT_OPS))
     # The debugger is the only public way to keep some operations in float.
-    with _quiet():
+    with _converter(model) as converter, _quiet():
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = photos
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=photos, debug_options=options
         )
