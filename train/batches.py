@@ -1,13 +1,13 @@
-"""Batches of decoded photos: in order to measure with, shuffled and augmented to train on."""
+"""Batches of decoded photos: in order to measure with, shuffled to train on."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from train.augment import augment
+from train import augment
 from train.pixels import Pixels
 from train.splits import Photos
 
@@ -18,7 +18,7 @@ MAX_IMBALANCE: Final = 1.5
 
 
 def in_order(photos: Photos, batch_size: int, outputs: int = 1) -> tf.data.Dataset:
-    """The photos in order, as (float32 pixels 0-255 (batch, size, size, 3), targets); see `targets`."""
+    """The photos in order, as (uint8 pixels 0-255 (batch, size, size, 3), targets); see `targets`."""
     order = tf.data.Dataset.range(len(photos)).batch(batch_size)
     return order.map(lambda indices: _gather(photos, indices, outputs)).prefetch(2)
 
@@ -26,7 +26,6 @@ def in_order(photos: Photos, batch_size: int, outputs: int = 1) -> tf.data.Datas
 def for_training(
     photos: Photos,
     batch_size: int,
-    size: int,
     *,
     outputs: int = 1,
     seed: int,
@@ -34,9 +33,10 @@ def for_training(
     first_step: int = 0,
     backgrounds: Pixels | None = None,
 ) -> tf.data.Dataset:
-    """Shuffled, augmented batches of size x size, `steps_per_epoch` for each epoch, as (photos, targets).
+    """Shuffled batches, `steps_per_epoch` for each epoch, as ((photos, draws), targets).
 
-    With class weights, as (photos, targets, weights).
+    With class weights, as ((photos, draws), targets, weights). `augment.Augment` changes the photos (uint8 0-255) by
+    what has been drawn at random for them.
 
     A batch depends on the seed, the epoch and its place in the epoch only. A resumed run sees the batches that an
     uninterrupted one would have seen.
@@ -53,14 +53,14 @@ def for_training(
     added = batch_size // PHOTOS_PER_BACKGROUND if backgrounds is not None and len(backgrounds) else 0
     weights = class_weights(photos)
 
-    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[Any, ...]:
         images, wanted = _gather(photos, indices, outputs)
         batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
         if added and backgrounds is not None:
             images = tf.concat([images, _drawn(backgrounds, added, batch_seed)], axis=0)
             wanted = tf.concat([wanted, tf.fill([added, outputs], background(outputs))], axis=0)
-        images = augment(images, size, batch_seed)
-        return (images, wanted) if weights is None else (images, wanted, _weights(wanted, weights))
+        inputs = images, augment.draw(tf.shape(images)[0], batch_seed)
+        return (inputs, wanted) if weights is None else (inputs, wanted, _weights(wanted, weights))
 
     order = _shuffled(len(photos), batch_size, seed, epochs, first_step)
     return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
@@ -145,4 +145,4 @@ def _drawn(images: Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
 
 def _pixels(read: Callable[[npt.NDArray[np.int64]], Pixels], rows: tf.Tensor, side: int) -> tf.Tensor:
     pixels = tf.numpy_function(read, [rows], tf.uint8, stateful=False)
-    return tf.cast(tf.ensure_shape(pixels, (None, side, side, 3)), tf.float32)
+    return tf.ensure_shape(pixels, (None, side, side, 3))

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from train import batches
+from train.learner import Learner
 from train.phases import TEACHERS
 
 Teachers = Callable[[Any, Any], Any]
@@ -16,7 +17,7 @@ Teachers = Callable[[Any, Any], Any]
 
 
 @keras.saving.register_keras_serializable("train")
-class Student(keras.Model):
+class Student(Learner):
     """A network whose training targets are its teachers' answers. Validation and all metrics use the labels.
 
     Backgrounds, at the end of a batch, keep their own target, and count in no metric.
@@ -45,7 +46,7 @@ def student(model: keras.Model, folder: Path) -> Student:
     """A student that starts from the average of its teachers' weights, which `folder` holds."""
     taught = [teacher.get_weights() for teacher in loaded(model, folder)]
     model.set_weights([np.mean(weights, axis=0) for weights in zip(*taught, strict=True)])
-    return Student(model.inputs[0], model.outputs[0], name=model.name)
+    return Student.of(model)
 
 
 def teachers(model: keras.Model, folder: Path) -> Teachers:

@@ -103,7 +103,6 @@ def _fit(
     training = batches.for_training(
         run.photos["train"],
         run.batch_size,
-        model.input_shape[1],
         outputs=model.output_shape[1],
         seed=run.seed + state.phase,
         epochs=epochs,
@@ -125,11 +124,12 @@ def _compile(model: keras.Model, phase: Phase) -> None:
     binary = model.output_shape[1] == 1
     loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
     accuracy = keras.metrics.BinaryAccuracy if binary else keras.metrics.CategoricalAccuracy
+    # Of more than two labels, the mean AUC of each label against all others.
+    labels = {} if binary else {"multi_label": True, "num_labels": model.output_shape[1]}
     model.compile(
         optimizer=keras.optimizers.AdamW(phase.learning_rate, weight_decay=phase.weight_decay),
         loss=loss(label_smoothing=phase.label_smoothing),
-        # Of more than two labels, the mean AUC of each label against all others.
-        metrics=[accuracy(name="accuracy"), keras.metrics.AUC(name="auc", multi_label=not binary)],
+        metrics=[accuracy(name="accuracy"), keras.metrics.AUC(name="auc", **labels)],
         jit_compile=False,  # on a CPU, XLA is ten times slower than oneDNN's kernels for this network
     )
     # Where the first step makes variables, TensorFlow traces it twice.

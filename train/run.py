@@ -15,6 +15,7 @@ from evaluate import metrics
 from train import backgrounds, batches, data, devices, fit, metadata, models, progress, splits
 from train.backbones import BASELINE
 from train.folder import SHARES, Split
+from train.learner import Learner
 from train.phases import Phase, phases
 from train.pixels import Pixels
 from train.progress import Progress
@@ -98,7 +99,7 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
 
 
 def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
-    model = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+    model = Learner.of(models.build(args.model, args.img_size, args.weights, models.outputs(source.labels)))
     devices.share_statistics(model)
     return Progress(environment=metadata.environment()), model
 

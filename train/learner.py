@@ -1,0 +1,28 @@
+"""A network in training: it learns from photos that are changed at random, and is measured on photos as they are."""
+
+from typing import Any, Self
+
+import keras
+
+from train.augment import Augment
+
+
+@keras.saving.register_keras_serializable("train")
+class Learner(keras.Model):
+    """A network that augments the photos of its training steps; see `batches.for_training`.
+
+    The layer that does it is no part of the network: neither files nor answers know of it.
+    """
+
+    @classmethod
+    def of(cls, network: keras.Model) -> Self:
+        """Train these layers."""
+        return cls(network.inputs[0], network.outputs[0], name=network.name)
+
+    def train_step(self, data: Any) -> Any:
+        """As Keras calls it: the inputs are photos, and what was drawn at random for each."""
+        (photos, drawn), *wanted = data
+        return super().train_step((Augment(self.input_shape[1])(photos, drawn), *wanted))
+
+    def _maybe_symbolic_build(self, *batches: Any, **options: Any) -> None:
+        """Nothing: all variables are there. On several devices Keras would take a batch to make them."""
