@@ -33,7 +33,8 @@ def derived(picture: bytes, kind: bytes, count: int, canvas: tuple[int, int]) ->
     coded_kind, data, properties = _coded(picture)
     layout = bytes([0, 1, count - 1, count - 1]) if kind == b"grid" else bytes([0, 1]) + bytes(8)
     layout += struct.pack(">II", *canvas) + (b"" if kind == b"grid" else bytes(8) * count**2)
-    whole = [boxes.Property(essential=False, kind=b"ispe", content=memoryview(bytes(4) + struct.pack(">II", *canvas)))]
+    size = boxes.Property(essential=False, kind=b"ispe", content=memoryview(bytes(4) + struct.pack(">II", *canvas)))
+    whole = [size, *(one for one in properties if one.kind == b"colr")]
     tiles = range(_PICTURE, _PICTURE + count**2)
     items = {1: (kind, whole, layout)} | dict.fromkeys(tiles, (coded_kind, properties, data))
     return boxes.written(picture[8:12], 1, items, [(b"dimg", 1, tiles)])

@@ -9,8 +9,9 @@ from serve.model.formats.bits import Bits
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME, _REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
 _FRAMES: Final = frozenset({_FRAME_HEADER, _FRAME, _REDUNDANT_FRAME_HEADER})
 _TIERED_LEVEL: Final = 7  # above it, a level has a tier
-# The most that a profile allows (section 6.4.1): 10 bits of 4:2:0, 10 bits of 4:4:4, 12 bits of 4:4:4.
-_BYTES_A_PIXEL: Final = (3.0, 6.0, 6.0)
+# The most that a profile allows (section 6.4.1): 10 bits of 4:2:0, 10 bits of 4:4:4, 12 bits of 4:4:4. The last are as
+# many bytes as those before, and count for more: they take a third longer.
+_BYTES_A_PIXEL: Final = (3.0, 6.0, 8.0)
 
 
 def coded(data: bytes) -> Coded:

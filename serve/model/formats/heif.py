@@ -14,6 +14,10 @@ _CODED: Final = {"HEIF": b"hvc1", "AVIF": b"av01"}
 _NEEDED: Final = frozenset({b"hvcC", b"av1C", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"auxC"})
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _PROFILES: Final = (b"prof", b"rICC")
+_FAST_MATRICES: Final = frozenset({0, 1, 2, 5, 6, 9})
+"""Matrix coefficients (ITU-T H.273, table 4) that libavif converts to RGB with SIMD, or does not need to convert."""
+_SLOW_WORK: Final = 5  # bytes a pixel whose decoding takes as long as the conversion with any others
+
 _LARGEST_BLOCK: Final = 64  # coded pictures are whole blocks, of which a part is cut off
 
 # What decoding takes at its peak, in bytes a pixel, and more for each coded byte a pixel: measured.
@@ -74,8 +78,10 @@ def parts(data: bytes, image_format: str) -> Parts:
     costs = [_cost(meta, items, name, image_format) for name in pictures]
     file = _written(meta, items, pictures, image_format)
     a_pixel, a_sample = _MEMORY[image_format]
-    memory = max(cost.pixels for cost in costs) * (a_pixel + a_sample * sum(cost.samples for cost in costs))
-    return Parts(file, profile=profile, work=round(sum(cost.work for cost in costs)), memory=round(memory))
+    pixels = max(cost.pixels for cost in costs)
+    work = sum(cost.work for cost in costs) + _conversion_work(items[meta.primary], image_format) * pixels
+    memory = pixels * (a_pixel + a_sample * sum(cost.samples for cost in costs))
+    return Parts(file, profile=profile, work=round(work), memory=round(memory))
 
 
 def _is_profile(one: boxes.Property) -> bool:
@@ -107,6 +113,15 @@ def _cost(meta: boxes.Meta, items: _Items, name: int, image_format: str) -> _Cos
     largest = max(coded.width * coded.height for coded in by_name.values())
     samples, work = max(coded.samples for coded in by_name.values()), sum(by_name[tile].work() for tile in tiles)
     return _Cost(width * height + largest, samples, work)
+
+
+def _conversion_work(item: _Item, image_format: str) -> int:
+    """What the conversion of a pixel to RGB takes more than usual.
+
+    Of an item that names no matrix, the codec's counts, which can be any.
+    """
+    matrix = int.from_bytes(item.property(b"colr")[8:10] or b"\xff", "big")
+    return _SLOW_WORK if image_format == "AVIF" and matrix not in _FAST_MATRICES else 0
 
 
 def _coded(item: _Item, image_format: str) -> Coded:

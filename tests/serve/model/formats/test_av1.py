@@ -14,7 +14,7 @@ def bitstream(**options: object) -> bytes:
     return meta.data(meta.primary)
 
 
-@pytest.mark.parametrize(("subsampling", "samples"), [("4:0:0", 3.0), ("4:2:0", 3.0), ("4:2:2", 6.0), ("4:4:4", 6.0)])
+@pytest.mark.parametrize(("subsampling", "samples"), [("4:0:0", 3.0), ("4:2:0", 3.0), ("4:2:2", 8.0), ("4:4:4", 6.0)])
 def test_every_chroma_format(subsampling: str, samples: float) -> None:
     """By profile: whether there are 8 or 10 bits, and color, stands behind the size."""
     found = av1.coded(bitstream(subsampling=subsampling))

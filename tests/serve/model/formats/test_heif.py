@@ -1,5 +1,6 @@
 """HEIC and AVIF: what is coded decides, not what the container says; only the primary picture is decoded."""
 
+import re
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,25 @@ def test_work_and_memory_are_those_of_the_coded_pictures(image_format: str) -> N
     assert opaque.work == 320 * 240 * {"HEIF": 1.5, "AVIF": 3}[image_format]
     assert transparent.work > opaque.work
     assert transparent.memory > opaque.memory > 320 * 240 * 6
+
+
+def with_matrix(picture: bytes, matrix: int) -> bytes:
+    """The picture with other matrix coefficients in its container."""
+    return re.sub(rb"(?<=colrnclx.{4})..", struct.pack(">H", matrix), picture, flags=re.DOTALL)
+
+
+def test_colors_that_avif_converts_slowly_are_more_work() -> None:
+    usual = photo("AVIF")
+    works = {matrix: parts(with_matrix(usual, matrix), "AVIF").work for matrix in (0, 1, 2, 4, 5, 6, 7, 8, 9, 12, 999)}
+    assert {matrix for matrix, work in works.items() if work == works[1]} == {0, 1, 2, 5, 6, 9}
+    assert works[4] == works[8] == works[1] + 5 * 320 * 240
+    assert parts(with_matrix(photo("HEIF"), 4), "HEIF").work == parts(photo("HEIF"), "HEIF").work
+
+
+def test_colors_that_only_the_codec_names_may_be_slow() -> None:
+    usual = photo("AVIF")
+    unnamed = usual.replace(b"colrnclx", b"freenclx")
+    assert parts(unnamed, "AVIF").work == parts(usual, "AVIF").work + 5 * 320 * 240
 
 
 def test_the_color_profile_is_apart() -> None:
