@@ -18,7 +18,6 @@ from benchmarks.robustness.lossless import lossless_webp
 
 MAX_BYTES: Final = 10_000_000
 """What an upload may have."""
-
 _LARGEST: Final = (8000, 6250)
 _BOMB: Final = zlib.compress(bytes(50_000_000), 9)
 
@@ -54,6 +53,9 @@ def noise(mode: str, size: tuple[int, int], strength: float = 1.0) -> Image.Imag
 def _jpegs() -> dict[str, Make]:
     full = {"subsampling": 0, "quality": 5}
 
+    def wide() -> bytes:
+        return encoded(noise("RGB", (62_000, 500)), "JPEG", progressive=True, **full)
+
     def repeated(count: int) -> bytes:
         data = encoded(Image.new("RGB", _LARGEST), "JPEG", progressive=True, subsampling=0)
         start = data.rindex(b"\xff\xda")
@@ -64,7 +66,8 @@ def _jpegs() -> dict[str, Make]:
         "50 MP of noise": lambda: encoded(noise("RGB", _LARGEST), "JPEG", quality=18),
         "50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", **full),
         "progressive, 50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", progressive=True, **full),
-        "progressive, 62,000 x 500": lambda: encoded(noise("RGB", (62_000, 500)), "JPEG", progressive=True, **full),
+        "progressive, 62,000 x 500": wide,
+        "progressive, 62,000 x 500, 4.6 MB": lambda: wide().ljust(4_600_000, b"\0"),
         "progressive, CMYK": lambda: encoded(noise("CMYK", (7000, 5500), 0.1), "JPEG", progressive=True, quality=5),
         "12 scans more": lambda: repeated(13),
         "200 scans": lambda: repeated(200),
@@ -242,8 +245,8 @@ def _heics() -> dict[str, Make]:
     return {
         "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=45, chroma=444),
         "6 MP of noise and alpha": lambda: heic((3000, 2000), "RGBA", quality=30),
-        "14 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (4600, 3000)),
-        "11 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (3800, 2900)),
+        "10 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (3600, 2750)),
+        "6 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2900, 2200)),
         "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=45),
         "grid of 24 MP of noise": lambda: grid(10, (5000, 4900), quality=30),
         "grid of 39 MP": lambda: grid(13, (6300, 6300), strength=0.02, quality=20),
@@ -268,10 +271,8 @@ def lut_profile(grid: int, curve: int) -> bytes:
 
 
 def _profiles() -> dict[str, Make]:
-    picture = noise("RGB", (300, 300))
-
     def with_profile(profile: bytes) -> bytes:
-        return encoded(picture, "PNG", icc_profile=profile)
+        return encoded(noise("RGB", (300, 300)), "PNG", icc_profile=profile)
 
     return {
         "table of 33 colors a side": lambda: with_profile(lut_profile(33, 4096)),
