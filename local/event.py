@@ -15,7 +15,7 @@ from serve.invocation import Invocation
 _TEXT_TYPES: Final = frozenset({"application/json", "application/javascript", "application/xml"})
 
 
-def event_of(request: Request, body: bytes, invocation: Invocation) -> dict[str, Any]:
+def event_of(request: Request, body: bytes | bytearray, invocation: Invocation) -> dict[str, Any]:
     """The event: header names in lower case, several values of one header joined with commas, cookies apart."""
     scope = request.scope
     headers = {name: ",".join(request.headers.getlist(name)) for name in dict.fromkeys(request.headers.keys())}
@@ -56,7 +56,7 @@ def _context(request: Request, path: str, headers: dict[str, str], request_id: s
     }
 
 
-def _body_members(content_type: str, body: bytes) -> dict[str, Any]:
+def _body_members(content_type: str, body: bytes | bytearray) -> dict[str, Any]:
     if not body:
         return {}
     if is_text(content_type):

@@ -111,7 +111,7 @@ class _Answers:
         except ProblemError as problem:
             return self._app.refuse(problem, invocation, source="http-api")
 
-    async def _from_app(self, request: Request, body: bytes, invocation: Invocation) -> Response:
+    async def _from_app(self, request: Request, body: bytearray, invocation: Invocation) -> Response:
         event = event_of(request, body, invocation)
         if request.method == "POST":
             limiter = self._fetchers if _may_bring_url(request, body) else self._decoders
@@ -121,7 +121,7 @@ class _Answers:
         return Response(answer["statusCode"], answer["headers"], answer["body"])
 
 
-def _may_bring_url(request: Request, body: bytes) -> bool:
+def _may_bring_url(request: Request, body: bytearray) -> bool:
     in_query = b"url=" in request.scope["query_string"]
     return in_query or (len(body) <= _MAX_URL_BODY_BYTES and body.lstrip()[:1] == b"{")
 

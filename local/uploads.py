@@ -45,7 +45,7 @@ class Uploads:
         self._timeout_s = timeout_s
 
     @asynccontextmanager
-    async def body(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+    async def body(self, request: Request, max_bytes: int) -> AsyncIterator[bytearray]:
         """The body of a request; it counts as in flight until the block ends.
 
         Raises:
@@ -57,7 +57,7 @@ class Uploads:
         received = bytearray()
         try:
             await self._receive(request, received, max_bytes)
-            yield bytes(received)
+            yield received  # no copy: it lasts while the photo is decoded
         finally:
             self._bytes_left += len(received)
 

@@ -11,7 +11,7 @@ import concurrent.futures
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from typing import Final
 
@@ -39,19 +39,19 @@ KINDS: Final = (
 
 
 @contextlib.contextmanager
-def service() -> Iterator[tuple[int, int]]:
+def service(environ: Mapping[str, str] | None = None) -> Iterator[tuple[int, int]]:
     """A running service; gives its process id and its port."""
     port = processes.free_port()
     command = [sys.executable, "-m", "uvicorn", "local.server:app", "--port", str(port), "--log-level", "warning"]
-    with processes.process(command, ROOT, os.environ | {"LOG_LEVEL": "ERROR"}) as started:
+    with processes.process(command, ROOT, {**os.environ, **(environ or {}), "LOG_LEVEL": "ERROR"}) as started:
         processes.wait_for(port, started)
         yield started.pid, port
 
 
-def answered(port: int, photo: bytes) -> int:
+def answered(port: int, body: bytes, content_type: str = "image/jpeg") -> int:
     """The HTTP status for a photo."""
     with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)) as client:
-        client.request("POST", "/predict", photo, {"content-type": "image/jpeg"})
+        client.request("POST", "/predict", body, {"content-type": content_type})
         return client.getresponse().status
 
 

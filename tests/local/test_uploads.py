@@ -28,8 +28,8 @@ def request(chunks: Iterable[bytes], *, ends: bool = True, length: str = "") -> 
     return Request({"type": "http", "method": "POST", "headers": headers}, receive)
 
 
-def read(uploads: Uploads, asked: Request, max_bytes: int = 100) -> bytes:
-    async def run() -> bytes:
+def read(uploads: Uploads, asked: Request, max_bytes: int = 100) -> bytearray:
+    async def run() -> bytearray:
         async with uploads.body(asked, max_bytes) as body:
             return body
 
