@@ -12,8 +12,10 @@ import statistics
 import struct
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image, ImageCms
 
@@ -56,6 +58,49 @@ def pair(photo: Image.Image, profile: bytes) -> tuple[bytes, bytes]:
     return encoded(photo, "PNG", compress_level=1), encoded(converted, "PNG", compress_level=1, icc_profile=profile)
 
 
+class Comparison(NamedTuple):
+    """Answers to photos, each stored in two ways.
+
+    Attributes:
+        photos: how many.
+        right: how many answers are, of each way.
+        changed: how many labels differ.
+        differences: of the probabilities, absolute.
+    """
+
+    photos: int
+    right: tuple[int, int]
+    changed: int
+    differences: list[float]
+
+    def __str__(self) -> str:
+        return (
+            f"answers changed: {self.changed}; probability differs by {statistics.median(self.differences):.4f} "
+            f"(median), {max(self.differences):.4f} (most)"
+        )
+
+
+def compared(classifier: Classifier, folder: Path, pair_of: Callable[[Image.Image], tuple[bytes, bytes]]) -> Comparison:
+    """Classify both files of each photo in a folder of labels; a photo is made smaller than 640 pixels first."""
+    labels, answers = [], []
+    for path in sorted(folder.glob("*/*")):
+        with Image.open(path) as photo:
+            photo.draft("RGB", (_SIDE, _SIDE))
+            photo.thumbnail((_SIDE, _SIDE))
+            first, second = (classifier.classify(data) for data in pair_of(photo.convert("RGB")))
+        labels.append(path.parent.name)
+        answers.append((first, second))
+    return Comparison(
+        len(labels),
+        (
+            sum(first.label == label for label, (first, _) in zip(labels, answers, strict=True)),
+            sum(second.label == label for label, (_, second) in zip(labels, answers, strict=True)),
+        ),
+        sum(first.label != second.label for first, second in answers),
+        [abs(first.probability - second.probability) for first, second in answers],
+    )
+
+
 def added_ms(side: int, profile: bytes, rounds: int = 50) -> tuple[float, float]:
     """Processor time of a profile on the small picture: the first time, and the median of the others."""
     image = Image.new("RGB", (side, side), (200, 80, 40))
@@ -76,23 +121,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     classifier, profile = Classifier(Path("models/cats_dogs.tflite")), display_p3()
     first_ms, ms = added_ms(classifier.input_size[0], profile)
-    right = [0, 0, 0]
-    changed, differences = 0, []
-    for path in sorted(arguments.photos.glob("*/*")):
-        with Image.open(path) as photo:
-            photo.draft("RGB", (_SIDE, _SIDE))
-            photo.thumbnail((_SIDE, _SIDE))
-            answers = [classifier.classify(data) for data in pair(photo.convert("RGB"), profile)]
-        for place, answer in enumerate(answers):
-            right[place] += answer.label == path.parent.name
-        right[2] += 1
-        changed += answers[0].label != answers[1].label
-        differences.append(abs(answers[0].probability - answers[1].probability))
-    print(f"{machine.title(machine.describe())}: {right[2]} photos, right in sRGB {right[0]}, in Display P3 {right[1]}")
-    print(
-        f"answers changed: {changed}; probability differs by {statistics.median(differences):.4f} (median), "
-        f"{max(differences):.4f} (most)"
-    )
+    found = compared(classifier, arguments.photos, partial(pair, profile=profile))
+    title, (srgb, p3) = machine.title(machine.describe()), found.right
+    print(f"{title}: {found.photos} photos, right in sRGB {srgb}, in Display P3 {p3}")
+    print(found)
     print(f"the profile takes {first_ms:.1f} ms with its first photo, {ms:.2f} ms with each after it")
     return 0
 
