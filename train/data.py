@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from train import folder, tfrecord
+from train import folder
 from train.folder import Split
 
 DATASET: Final = "cats_vs_dogs"
@@ -146,6 +146,8 @@ class TfdsSource:
     @functools.cached_property
     def photos(self) -> Sequence[StoredPhoto]:
         """See `Source`. Finds each photo in TFDS's files, 20,000 of them in two seconds."""
+        from train import tfrecord  # imports TensorFlow, which a folder does without
+
         photos = [
             StoredPhoto("/".join(Path(found.filename).parts[-2:]), found.label, str(file), found.offset, found.size)
             for file in (Path(path).absolute() for path in self._builder.info.splits["train"].filepaths)
