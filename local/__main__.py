@@ -6,6 +6,7 @@ import sys
 # As a shell reports a process that a signal ended: 128 + its number. SIGINT is 2, SIGPIPE 13.
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
+UNUSABLE = 2
 
 
 def main() -> None:
@@ -14,14 +15,16 @@ def main() -> None:
         from local.cli import main as run  # here, because Ctrl-C may come during the imports
 
         status = run()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:
         status = OUTPUT_CLOSED
-    if status in (INTERRUPTED, OUTPUT_CLOSED):
-        # At once: a thread may wait for a server, and nobody reads standard output.
-        os._exit(status)
-    sys.exit(status)
+    except OSError as error:  # such as a full disk
+        print(f"error: the answers cannot be written: {error.strerror}", file=sys.stderr)
+        status = UNUSABLE
+    # At once: a thread may wait for a server, and Python takes 20 ms to take itself apart.
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -291,6 +291,13 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Path) -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as disk:
+        done = subprocess.run(command(CAT), cwd=ROOT, stdout=disk, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: the answers cannot be written: No space left on device\n")
+
+
 def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "slow.jpg")  # a photo that never comes
     with subprocess.Popen(
