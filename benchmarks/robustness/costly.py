@@ -243,14 +243,14 @@ def _heics() -> dict[str, Make]:
         return derived.derived(heic((512, 512), **options), b"grid", count, size)
 
     return {
-        "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=45, chroma=444),
+        "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=42, chroma=444),
         "6 MP of noise and alpha": lambda: heic((3000, 2000), "RGBA", quality=30),
-        "10 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (3600, 2750)),
-        "6 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2900, 2200)),
+        "9 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (3500, 2600)),
+        "6 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2700, 2100)),
         "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=45),
-        "grid of 24 MP of noise": lambda: grid(10, (5000, 4900), quality=30),
-        "grid of 39 MP": lambda: grid(13, (6300, 6300), strength=0.02, quality=20),
-        "grid of 22 MP, 4:4:4": lambda: grid(10, (4700, 4700), strength=0.05, quality=20, chroma=444),
+        "grid of 24 MP of noise": lambda: grid(10, (5000, 4900), quality=28),
+        "grid of 31 MP": lambda: grid(11, (5632, 5632), strength=0.02, quality=20),
+        "grid of 16 MP, 4:4:4": lambda: grid(8, (4096, 4096), strength=0.05, quality=20, chroma=444),
         "grid beyond its canvas": lambda: grid(70, (512, 512), strength=0.0),
         "4,900 overlays": lambda: derived.derived(heic((512, 512), strength=0.0), b"iovl", 70, (512, 512)),
         "64 x 64, which is 1 MP": lambda: derived.lying(heic((1000, 1000), strength=0.0), (64, 64)),

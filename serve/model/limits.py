@@ -36,7 +36,7 @@ _SPEEDS: Final = {
     "BMP": _Speed(4, 1),
     "WEBP": _Speed(20, 35),
     "AVIF": _Speed(5, 65),
-    "HEIF": _Speed(11, 130),
+    "HEIF": _Speed(18, 140),
 }
 _NANOSECONDS_ALPHA: Final = 12  # a pixel: multiplied in before the resize
 _NANOSECONDS_KEY: Final = 16  # a pixel more: alpha made from a color or a palette

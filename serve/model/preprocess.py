@@ -56,7 +56,9 @@ def decode(
     """Decode a photo, stand it upright, bring it to sRGB, and resize it by way of `MARGIN`.
 
     Args:
-        data: a JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC file. Of several pictures, the first counts.
+        data: a JPEG, PNG, WebP, GIF, BMP, AVIF or HEIC file. Of several pictures, the first counts. A HEIC or AVIF
+            that is refused for its size is answered by its thumbnail, if that has the same shape and no fewer pixels
+            than the result.
         height, width: of the result, in pixels.
         max_pixels: a photo with more (width x height, as its header says) is refused before it is decoded. Formats
             that take more memory or time a pixel than JPEG get a share of it. More than Pillow's own limit
@@ -73,10 +75,19 @@ def decode(
         UndecodableImageError: broken or truncated.
     """
     image_format = _supported_format(data)
-    try:
-        parts = formats.parts(data, image_format)
+
+    def decoded(parts: Parts) -> Image.Image:
         with decoders.open_image(parts, image_format) as image:
             return _to_rgb(image, parts, height, width, max_pixels, with_margin=with_margin)
+
+    try:
+        try:
+            return decoded(formats.parts(data, image_format))
+        except ImageTooLargeError:
+            # Phones store a small picture beside a large one.
+            if (thumbnail := formats.thumbnail(data, image_format, max(height, width))) is None:
+                raise
+            return decoded(thumbnail)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"The {image_format} image has too many pixels: send a smaller one.") from error
     except (UnidentifiedImageError, *decoders.BROKEN_FILE) as error:

@@ -113,6 +113,19 @@ def parts(data: bytes, image_format: str) -> Parts:
     return heif.parts(data, image_format)
 
 
+def thumbnail(data: bytes, image_format: str, least: int) -> Parts | None:
+    """A HEIC's or AVIF's thumbnail of at least so many pixels on each side. None: there is none.
+
+    Raises:
+        UndecodableImageError: it is of a variant that is refused.
+    """
+    if image_format not in ("HEIF", "AVIF"):
+        return None
+    from serve.model.formats import heif
+
+    return heif.thumbnail(data, image_format, least)
+
+
 def broken(image_format: str) -> UndecodableImageError:
     """The error for a file that cannot be decoded, where the cause is not known."""
     return UndecodableImageError(

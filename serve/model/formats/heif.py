@@ -6,6 +6,7 @@ derived ones, and tracks are not supported: cameras and browsers need none of th
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from serve.model.formats import MAX_PROFILE_BYTES, Coded, Parts, av1, boxes, hevc
@@ -18,6 +19,7 @@ _FAST_MATRICES: Final = frozenset({0, 1, 2, 5, 6, 9})
 """Matrix coefficients (ITU-T H.273, table 4) that libavif converts to RGB with SIMD, or does not need to convert."""
 _SLOW_WORK: Final = 5  # bytes a pixel whose decoding takes as long as the conversion with any others
 
+_ROUNDED: Final = 2  # pixels that a thumbnail may be too long
 _LARGEST_BLOCK: Final = 64  # coded pictures are whole blocks, of which a part is cut off
 
 # What decoding takes at its peak, in bytes a pixel, and more for each coded byte a pixel: measured.
@@ -31,12 +33,11 @@ class _Item(NamedTuple):
 
     def property(self, kind: bytes) -> bytes:
         """Its content; empty if the item lacks it."""
-        return next((bytes(one.content) for one in self.properties if one.kind == kind), b"")
+        return _content(self.properties, kind)
 
     def size(self) -> tuple[int, int]:
         """Width and height, as the container says."""
-        width, height = struct.unpack_from(">II", self.property(b"ispe"), 4)
-        return width, height
+        return _size(self.properties)
 
 
 class _Items(dict[int, _Item]):
@@ -72,16 +73,50 @@ def parts(data: bytes, image_format: str) -> Parts:
         EOFError, LookupError, ValueError, struct.error: it is broken, or of a variant that is not supported.
     """
     meta = boxes.Meta(data)
-    items = _Items(meta, 2 * len(data))
-    profile = next((bytes(one.content[4:]) for one in meta.properties(meta.primary) if _is_profile(one)), b"")
-    pictures = [meta.primary, *_alpha(meta)]
+    return _parts(meta, _Items(meta, 2 * len(data)), [meta.primary, *_alpha(meta)], image_format)
+
+
+def thumbnail(data: bytes, image_format: str, least: int) -> Parts | None:
+    """The largest thumbnail of the primary picture; None if none has its shape, and `least` pixels on each side.
+
+    Raises:
+        As `parts`.
+    """
+    meta = boxes.Meta(data)
+    whole = _size(meta.properties(meta.primary))
+    sizes = {name: _size(meta.properties(name)) for name in meta.referring(b"thmb", meta.primary)}
+    found = [name for name, size in sizes.items() if min(size) >= least and _has_shape(size, whole)]
+    if not found:
+        return None
+    return _parts(meta, _Items(meta, 2 * len(data)), [max(found, key=sizes.__getitem__)], image_format)
+
+
+def _has_shape(size: tuple[int, int], whole: tuple[int, int]) -> bool:
+    """Whether it is that of the whole, but for what was rounded."""
+    return abs(size[0] * whole[1] - size[1] * whole[0]) <= _ROUNDED * max(whole)
+
+
+def _parts(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: str) -> Parts:
+    """A picture, with its alpha if there is one, in a file of its own."""
     costs = [_cost(meta, items, name, image_format) for name in pictures]
+    profile = next((bytes(one.content[4:]) for one in meta.properties(pictures[0]) if _is_profile(one)), b"")
     file = _written(meta, items, pictures, image_format)
     a_pixel, a_sample = _MEMORY[image_format]
     pixels = max(cost.pixels for cost in costs)
-    work = sum(cost.work for cost in costs) + _conversion_work(items[meta.primary], image_format) * pixels
+    work = sum(cost.work for cost in costs) + _conversion_work(items[pictures[0]], image_format) * pixels
     memory = pixels * (a_pixel + a_sample * sum(cost.samples for cost in costs))
     return Parts(file, profile=profile, work=round(work), memory=round(memory))
+
+
+def _size(properties: Sequence[boxes.Property]) -> tuple[int, int]:
+    """Width and height, as the container says."""
+    width, height = struct.unpack_from(">II", _content(properties, b"ispe"), 4)
+    return width, height
+
+
+def _content(properties: Sequence[boxes.Property], kind: bytes) -> bytes:
+    """Of the property of that kind; empty if there is none."""
+    return next((bytes(one.content) for one in properties if one.kind == kind), b"")
 
 
 def _is_profile(one: boxes.Property) -> bool:
@@ -138,9 +173,9 @@ def _coded(item: _Item, image_format: str) -> Coded:
 def _written(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: str) -> bytes:
     """A file of these items."""
     references = [(b"dimg", name, tiles) for name in pictures if (tiles := meta.references(b"dimg", name))]
-    references += [(b"auxl", name, [meta.primary]) for name in pictures[1:]]
-    if pictures[1:] and meta.references(b"prem", meta.primary):
-        references.append((b"prem", meta.primary, pictures[1:]))
+    references += [(b"auxl", name, pictures[:1]) for name in pictures[1:]]
+    if pictures[1:] and meta.references(b"prem", pictures[0]):
+        references.append((b"prem", pictures[0], pictures[1:]))
     brand = b"avif" if image_format == "AVIF" else b"heic"
     stored = {name: (item.kind, item.properties, item.data) for name, item in items.items()}
-    return boxes.written(brand, meta.primary, stored, references)
+    return boxes.written(brand, pictures[0], stored, references)

@@ -9,7 +9,7 @@ from serve.model.formats.bits import Bits
 _FIRST_NON_SLICE: Final = 32  # of NAL unit types (table 7-1)
 _SEQUENCE_PARAMETERS: Final = 33
 _ARRAYS: Final = 22  # where the parameter sets begin in the configuration
-_DEEP_WORK: Final = 3  # of 8 bits: two bytes a sample, and slower code
+_DEEP_WORK: Final = 2  # of 8 bits: two bytes a sample
 _SAMPLES: Final = (1.0, 1.5, 2.0, 3.0)  # a pixel, by chroma_format_idc (table 6-1)
 
 

@@ -1,5 +1,6 @@
 """HEIC and AVIF: what is coded decides, not what the container says; only the primary picture is decoded."""
 
+import io
 import re
 import struct
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.robustness.derived import derived, lying, repeated
-from serve.errors import ProblemError, UndecodableImageError
+from serve.errors import ImageTooLargeError, ProblemError, UndecodableImageError
 from serve.model.formats import MAX_PARTS, boxes, heif, parts
 from serve.model.preprocess import decode
 from tests.serve.model.pictures import difference, encoded, exif_of, is_same, scene
@@ -53,6 +54,56 @@ def test_work_and_memory_are_those_of_the_coded_pictures(image_format: str) -> N
     assert opaque.work == 320 * 240 * {"HEIF": 1.5, "AVIF": 3}[image_format]
     assert transparent.work > opaque.work
     assert transparent.memory > opaque.memory > 320 * 240 * 6
+
+
+def with_thumbnails(image: Image.Image, *sides: int) -> bytes:
+    """A HEIC with smaller pictures beside the large one, as phones write them."""
+    picture = pillow_heif.from_pillow(image)
+    picture.info["thumbnails"] = list(sides)
+    file = io.BytesIO()
+    picture.save(file, quality=90)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("sides", [(320,), (400, 240)])
+def test_a_photo_that_takes_too_much_is_answered_by_its_largest_thumbnail(sides: tuple[int, ...]) -> None:
+    data = with_thumbnails(scene((1600, 1067)), *sides)
+    small = decode(data, 160, 160, max_pixels=1_000_000)
+    stored = heif.thumbnail(data, "HEIF", 160)
+    assert stored is not None
+    assert max(heif._size(boxes.Meta(stored.file).properties(boxes.Meta(stored.file).primary))) == max(sides)
+    assert len(boxes.Meta(stored.file).kinds) == 1
+    assert small.tobytes() == decode(stored.file, 160, 160).tobytes()
+    assert 0 < difference(small, decode(data, 160, 160)) < 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [photo("HEIF", (1600, 1067)), with_thumbnails(scene((1600, 1067)), 200), photo("AVIF", (1600, 1067))],
+    ids=["none", "too small", "AVIF"],
+)
+def test_a_photo_that_takes_too_much_and_has_no_such_thumbnail_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageTooLargeError):
+        decode(data, 160, 160, max_pixels=1_000_000)
+
+
+@pytest.mark.parametrize(("width", "is_taken"), [(1606, True), (1640, False), (1064, False)])
+def test_a_thumbnail_that_shows_another_part_is_not_taken(width: int, is_taken: bool) -> None:
+    data = with_thumbnails(scene((1600, 1064)), 320)
+    size, other = (b"ispe" + struct.pack(">III", 0, each, 1064) for each in (1600, width))
+    assert data.count(size) == 1
+    assert (heif.thumbnail(data.replace(size, other), "HEIF", 160) is not None) == is_taken
+
+
+def test_a_thumbnail_is_turned_as_it_says_itself() -> None:
+    data = with_thumbnails(scene((1600, 1067)), 320)
+    meta = boxes.Meta(data)
+    turned = boxes.Property(essential=True, kind=b"irot", content=memoryview(b"\1"))  # a quarter to the left
+    items = {name: (kind, [*meta.properties(name), turned], meta.data(name)) for name, kind in meta.kinds.items()}
+    (small,) = meta.referring(b"thmb", meta.primary)
+    lying = boxes.written(b"heic", meta.primary, items, [(b"thmb", small, [meta.primary])])
+    upright = decode(data, 160, 160, max_pixels=1_000_000).transpose(Image.Transpose.ROTATE_90)
+    assert difference(decode(lying, 160, 160, max_pixels=1_000_000), upright) < 1
 
 
 def with_matrix(picture: bytes, matrix: int) -> bytes:

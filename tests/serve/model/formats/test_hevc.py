@@ -35,7 +35,7 @@ def test_gray_is_one_sample_a_pixel() -> None:
 
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize(("chroma", "samples"), [(420, 1.5), (422, 2.0), (444, 3.0)])
-def test_more_than_eight_bits_count_three_times(
+def test_more_than_eight_bits_count_twice(
     bits: int, chroma: int, samples: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pillow_heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
@@ -43,7 +43,7 @@ def test_more_than_eight_bits_count_three_times(
     picture = pillow_heif.from_bytes(mode="RGB;16", size=(512, 256), data=bytes(512 * 256 * 6))
     picture.save(file, chroma=chroma)
     assert pillow_heif.open_heif(file, convert_hdr_to_8bit=False).info["bit_depth"] == bits
-    assert coded(file.getvalue()) == Coded(512, 256, 3 * samples, 1)
+    assert coded(file.getvalue()) == Coded(512, 256, 2 * samples, 1)
 
 
 def test_an_odd_size_is_coded_in_whole_blocks() -> None:
