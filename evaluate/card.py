@@ -227,8 +227,8 @@ def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
 {_uncertain(evaluation["uncertainty"])}
 - It expects one class per photo. {several}
 - It resizes photos to a square. A small object in a wide photo keeps few pixels.
-- Of an animation or a burst it sees one picture. HEIC photos have 8 or 10 bits, and are turned by the rotation that the
-  container names, not by EXIF.
+- Of an animation or a burst it sees one picture. HEIC photos are turned by the rotation that the container
+  names, not by EXIF; of one that takes too long to decode, it sees the thumbnail.
 - Worst corruption: {worst} ({_percent(measured["accuracy"])}).
 - Test and training photos have the same source. The external test set says more about your photos.
 """
