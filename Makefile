@@ -16,8 +16,10 @@ PORT ?= 8000
 DATA ?=
 ## folder of the run for `convert` and `publish`
 RUN ?= runs/$(if $(DATA),$(notdir $(DATA:%/=%)),cats_vs_dogs)
+# A test waits for a server or a container while others compute.
+ONE_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 ## test processes that run at once
-WORKERS ?= auto
+WORKERS ?= $(ONE_MORE_THAN_PROCESSORS)
 ## flags of `python -m train`
 TRAIN_FLAGS ?=
 ## flags of `python -m convert`

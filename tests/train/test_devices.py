@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -23,22 +22,20 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 import keras
 keras.layers.Dropout.call = lambda self, inputs, training=False: inputs  # each device would draw its own
 from train import __main__ as cli
-sys.exit(cli.main(sys.argv[1:]))
+for strategy in ("none", "mirrored"):
+    assert cli.main([*sys.argv[1:], "--strategy", strategy, "--output", strategy]) == 0
 """
 
 
-def history(root: Path, place: Path, strategy: str) -> list[dict[str, Any]]:
-    """Train the small CNN, which normalizes over batches, with two CPU devices at hand."""
-    flags = ["--data-dir", "photos", "--output", strategy, "--strategy", strategy, "--model", "baseline"]
-    flags += ["--img-size", "32", "--epochs", "2", "--batch-size", "16"]
-    command = [sys.executable, "-c", TWO_CPUS, *flags]
-    subprocess.run(command, cwd=place, env={"PYTHONPATH": str(root)}, check=True, stdout=subprocess.DEVNULL)
-    return json.loads((place / strategy / "history" / "baseline.json").read_text())
-
-
 def test_two_devices_have_the_losses_of_one(root: Path, tmp_path: Path) -> None:
+    """The small CNN, which normalizes over batches, with two CPU devices at hand."""
     make_photos(tmp_path / "photos", 40)
-    one, two = (history(root, tmp_path, strategy) for strategy in ("none", "mirrored"))
+    flags = ["--data-dir", "photos", "--model", "baseline", "--img-size", "32", "--epochs", "2", "--batch-size", "16"]
+    command = [sys.executable, "-c", TWO_CPUS, *flags]
+    subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(root)}, check=True, stdout=subprocess.DEVNULL)
+    one, two = (
+        json.loads((tmp_path / name / "history" / "baseline.json").read_text()) for name in ("none", "mirrored")
+    )
     assert len(one) == len(two) == 2
     for a, b in zip(one, two, strict=True):
         for figure in ("loss", "val_loss"):

@@ -43,26 +43,11 @@ class Interrupting(fit._Epochs):
             raise Interrupted
 
 
-@pytest.mark.parametrize(
-    ("flags", "phases"),
-    [
-        (["--model", "baseline", "--epochs", "2"], ["scratch"]),
-        (
-            ["--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "2"],
-            ["frozen", "fine-tune", "fine-tune-2", "distill"],
-        ),
-    ],
-    ids=["baseline", "transfer"],
-)
 def test_a_run_interrupted_in_every_phase_ends_where_an_uninterrupted_one_does(
-    tiny: None,
-    photo_folder: Folder,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    train: Train,
-    flags: list[str],
-    phases: list[str],
+    tiny: None, photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Train
 ) -> None:
+    flags = ["--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "2"]
+    phases = ["frozen", "fine-tune", "fine-tune-2", "distill"]
     folder = photo_folder(40)
     whole = train(folder, tmp_path / "whole", *flags)
     with monkeypatch.context() as patch:
