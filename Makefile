@@ -17,9 +17,9 @@ DATA ?=
 ## folder of the run for `convert` and `publish`
 RUN ?= runs/$(if $(DATA),$(notdir $(DATA:%/=%)),cats_vs_dogs)
 # A test waits for a server or a container while others compute.
-ONE_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+TWO_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 ## test processes that run at once
-WORKERS ?= $(ONE_MORE_THAN_PROCESSORS)
+WORKERS ?= $(TWO_MORE_THAN_PROCESSORS)
 ## flags of `python -m train`
 TRAIN_FLAGS ?=
 ## flags of `python -m convert`
@@ -44,8 +44,10 @@ LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-
 LIBRARY_ONLY := --no-allow-unsafe $(addprefix --unsafe-package=,backports-strenum flatbuffers ml-dtypes numpy protobuf)
 SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensions)
 
-# The tests of a file share servers, models and browsers: they stay in one process. The slowest files start first.
-PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# The tests of a file share servers, models and browsers: they stay in one process. The files with most tests start first.
+PARALLEL := -n $(WORKERS) --dist loadfile
+# In the development environment, those whose tests take longest do.
+SLOWEST_FIRST := --no-loadscope-reorder
 # What runs the network: all else of `serve` has the same packages with either runtime.
 RUN_THE_NETWORK := $(wildcard tests/serve/model/test_*.py) tests/serve/test_app.py tests/serve/adapters/test_direct.py
 # What has passed beside the serving requirements alone is not repeated in the development environment.
@@ -80,7 +82,7 @@ test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/i
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
 	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) $(RUN_THE_NETWORK); \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
-	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
+	.venv/dev/bin/python -m pytest $(PARALLEL) $(SLOWEST_FIRST) --skip-passed=$(PASSED) tests
 
 test-fast: .venv/dev/installed  ## run tests/serve and the units of local: no browser, container or training
 	.venv/dev/bin/python -m pytest -q $(PARALLEL) --hypothesis-profile=fast -m "not (browser or container or training)" $(FAST)
