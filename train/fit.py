@@ -1,10 +1,12 @@
 """Runs one phase of training. A run can be interrupted anywhere and resumes from the step at which it was saved."""
 
 import contextlib
+import gc
 import math
 import re
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +74,7 @@ def run_phase(
     if isinstance(model, distill.Student):
         model.teachers = distill.teachers(model, run.folder)
     while state.epoch < phase.epochs and state.waited < phase.patience:
-        with interrupts.deferred() as interrupted, _errors_of_photos():
+        with interrupts.deferred() as interrupted, _errors_of_photos(), _pipeline_ended():
             _fit(model, phase, run, state, backgrounds, interrupted)
     model.load_weights(run.folder / "best.weights.h5")
     distill.bare(model).save_weights(run.folder / f"{phase.name}.weights.h5")
@@ -182,6 +184,26 @@ class _Epochs(keras.callbacks.Callback):
         progress.save(self.model, self._state, self._run.folder)
         if self._interrupted.is_set():
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _pipeline_ended() -> Iterator[None]:
+    """End the input pipeline if the training within ends in an error.
+
+    Keras leaves it to the garbage collector then. A thread of the pipeline that decodes photos for it may happen to
+    collect, would wait for its own end, and could hold locks that others wait for.
+    """
+    try:
+        yield
+    except BaseException as error:
+        gc.disable()
+        *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+        for frame, _ in traceback.walk_stack(innermost):  # Keras leaves most of them out of the traceback
+            with contextlib.suppress(RuntimeError):  # this one and its callers are still at work
+                frame.clear()
+        gc.collect()
+        gc.enable()
+        raise
 
 
 @contextlib.contextmanager

@@ -1,13 +1,16 @@
 """A run is reproducible, keeps its best epoch, and stops when the loss is no number."""
 
+import gc
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests import digits
 from tests.train.conftest import Train
@@ -75,6 +78,22 @@ def test_the_best_epoch_counts_and_waiting_ends(photo_folder: Folder, tmp_path: 
     assert progress.best_loss == min(val_losses)
 
 
+def input_pipelines() -> list[int]:
+    """Those of TensorFlow that are alive."""
+    return [id(one) for one in gc.get_objects() if isinstance(one, tf.data.Iterator)]
+
+
+@contextmanager
+def not_collecting() -> Iterator[None]:
+    gc.collect()
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
 def test_a_loss_that_is_not_a_number_stops_the_run(
     photo_folder: Folder,
     tmp_path: Path,
@@ -91,7 +110,10 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
 
     monkeypatch.setattr(models, "build", broken)
     places = ["--data-dir", photo_folder(40), "--cache-dir", tmp_path / "cache", "--output", tmp_path / "out"]
-    assert cli.main([*map(str, places), "--model", "baseline", "--img-size", "32", "--epochs", "1"]) == 2
+    pipelines = input_pipelines()
+    with not_collecting():
+        assert cli.main([*map(str, places), "--model", "baseline", "--img-size", "32", "--epochs", "1"]) == 2
+        assert input_pipelines() == pipelines, "the collector is left to end it, in any thread"
     assert "lower the learning rate" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.keras"))
 
