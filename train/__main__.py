@@ -94,8 +94,9 @@ def _add_rates(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--label-smoothing", type=float, default=0.02, help="of the fine-tuning")
     group.add_argument("--batch-norm-momentum", type=float, default=0.98, help="of the fine-tuning")
     group.add_argument(
-        "--strategy", choices=["auto", "none", "mirrored"], default="auto",
-        help="mirrored: share each batch among all GPUs of this machine; auto: if there are several",
+        "--strategy", choices=["auto", "none", "mirrored", "multiworker"], default="auto",
+        help="mirrored: share each batch among all GPUs of this machine; multiworker: of all machines in TF_CONFIG; "
+        "auto: what there is",
     )  # fmt: skip
     group.add_argument(
         "--precision", choices=["auto", "float32", "mixed_float16"], default="auto",
@@ -130,11 +131,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it on its first import
-    from train import data, fit, run  # seconds of TensorFlow, which --help does without
+    from train import data, fit, run, workers  # seconds of TensorFlow, which --help does without
 
     try:
         run.train(args)
-    except (data.DataError, fit.DivergedError, FileNotFoundError) as error:
+    except (data.DataError, fit.DivergedError, workers.ClusterError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Batches of decoded photos: in order to measure with, shuffled to train on."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,37 @@ MAX_IMBALANCE: Final = 1.5
 """The largest ratio of photos between two classes that needs no class weights."""
 
 
-def in_order(photos: Photos, batch_size: int, outputs: int = 1) -> tf.data.Dataset:
+class Replicas(NamedTuple):
+    """The devices that this process feeds, of all that share each batch. Each gets a part of it, in their order."""
+
+    here: range = range(1)
+    number: int = 1
+
+    def parts(self, order: tf.data.Dataset) -> tf.data.Dataset:
+        """Each element of the data set once for each device of this process: (number of the device, *element)."""
+        here = tf.data.Dataset.range(self.here.start, self.here.stop)
+        return order.flat_map(lambda *batch: here.map(lambda replica: (replica, *batch)))
+
+    def bounds(self, replica: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The first row of a device's part of so many, and the one behind it.
+
+        Of fewer rows than devices, several devices get the same one: the mean of no rows is no number.
+        """
+        start = rows * replica // self.number
+        return start, tf.maximum(start + 1, rows * (replica + 1) // self.number)
+
+
+ONE: Final = Replicas()
+
+
+def in_order(photos: Photos, batch_size: int, outputs: int = 1, replicas: Replicas = ONE) -> tf.data.Dataset:
     """The photos in order, as (uint8 pixels 0-255 (batch, size, size, 3), targets); see `targets`."""
-    order = tf.data.Dataset.range(len(photos)).batch(batch_size)
-    return order.map(lambda indices: _gather(photos, indices, outputs)).prefetch(2)
+
+    def make(replica: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        start, stop = replicas.bounds(replica, tf.size(indices, tf.int64))
+        return _gather(photos, indices[start:stop], outputs)
+
+    return replicas.parts(tf.data.Dataset.range(len(photos)).batch(batch_size)).map(make).prefetch(2)
 
 
 def for_training(
@@ -32,6 +59,7 @@ def for_training(
     epochs: range,
     first_step: int = 0,
     backgrounds: Pixels | None = None,
+    replicas: Replicas = ONE,
 ) -> tf.data.Dataset:
     """Shuffled batches, `steps_per_epoch` for each epoch, as ((photos, draws), targets).
 
@@ -47,23 +75,27 @@ def for_training(
         outputs: of the network; see `targets`.
         epochs: numbers of the epochs, counted from 0.
         first_step: of the first of these epochs; steps before it are left out.
+        replicas: of this process. They get their parts of each batch, one after the other.
         backgrounds: pictures of no class, as high and wide as `photos`. One for every `PHOTOS_PER_BACKGROUND` photos
             is appended to each batch, with `background` as the target.
     """
     added = batch_size // PHOTOS_PER_BACKGROUND if backgrounds is not None and len(backgrounds) else 0
     weights = class_weights(photos)
 
-    def make(indices: tf.Tensor, step: tf.Tensor) -> tuple[Any, ...]:
-        images, wanted = _gather(photos, indices, outputs)
-        batch_seed = tf.stack([tf.cast(seed, tf.int64), step])
+    def make(replica: tf.Tensor, indices: tf.Tensor, step: tf.Tensor) -> tuple[Any, ...]:
+        batch_seed, real = tf.stack([tf.cast(seed, tf.int64), step]), tf.size(indices, tf.int64)
+        start, stop = replicas.bounds(replica, real + added)
+        images, wanted = _gather(photos, tf.sort(indices)[start:stop], outputs)  # sorted: reads files front to back
         if added and backgrounds is not None:
-            images = tf.concat([images, _drawn(backgrounds, added, batch_seed)], axis=0)
-            wanted = tf.concat([wanted, tf.fill([added, outputs], background(outputs))], axis=0)
-        inputs = images, augment.draw(tf.shape(images)[0], batch_seed)
+            rows = tf.random.stateless_uniform([added], batch_seed, maxval=len(backgrounds), dtype=tf.int64)
+            rows = rows[tf.maximum(start - real, 0) : tf.maximum(stop - real, 0)]
+            images = tf.concat([images, _pixels(lambda rows: backgrounds[rows], rows, photos.side)], axis=0)
+            wanted = tf.concat([wanted, tf.fill([tf.size(rows), outputs], background(outputs))], axis=0)
+        inputs = images, augment.draw(real + added, batch_seed)[start:stop]
         return (inputs, wanted) if weights is None else (inputs, wanted, _weights(wanted, weights))
 
     order = _shuffled(len(photos), batch_size, seed, epochs, first_step)
-    return order.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return replicas.parts(order).map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
 def targets(labels: tf.Tensor, outputs: int) -> tf.Tensor:
@@ -133,14 +165,8 @@ def _weights(wanted: tf.Tensor, of_classes: npt.NDArray[np.float32]) -> tf.Tenso
 
 
 def _gather(photos: Photos, indices: tf.Tensor, outputs: int) -> tuple[tf.Tensor, tf.Tensor]:
-    indices = tf.sort(indices)  # reads files from front to back
     images = _pixels(photos.pixels, indices, photos.side)
     return images, targets(tf.gather(tf.constant(photos.labels), indices), outputs)
-
-
-def _drawn(images: Pixels, count: int, seed: tf.Tensor) -> tf.Tensor:
-    rows = tf.random.stateless_uniform([count], seed, maxval=len(images), dtype=tf.int64)
-    return _pixels(lambda rows: images[rows], rows, images.shape[1])
 
 
 def _pixels(read: Callable[[npt.NDArray[np.int64]], Pixels], rows: tf.Tensor, side: int) -> tf.Tensor:

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from train import batches, distill, interrupts, models, progress, splits
+from train import batches, devices, distill, interrupts, models, progress, splits, workers
 from train.data import DataError
 from train.folder import Split
 from train.phases import TEACHERS, Phase
@@ -102,21 +102,29 @@ def _fit(
     callbacks: list[keras.callbacks.Callback] = [_Epochs(phase, run, state, interrupted)]
     if run.tensorboard is not None:
         callbacks.append(keras.callbacks.TensorBoard(run.tensorboard / phase.name))
-    training = batches.for_training(
-        run.photos["train"],
-        run.batch_size,
-        outputs=model.output_shape[1],
-        seed=run.seed + state.phase,
-        epochs=epochs,
-        first_step=state.step,
-        backgrounds=backgrounds,
-    )
+    outputs, validation = model.output_shape[1], run.photos["validation"]
+
+    def training(replicas: batches.Replicas) -> tf.data.Dataset:
+        return batches.for_training(
+            run.photos["train"],
+            run.batch_size,
+            outputs=outputs,
+            seed=run.seed + state.phase,
+            epochs=epochs,
+            first_step=state.step,
+            backgrounds=backgrounds,
+            replicas=replicas,
+        )
+
     model.fit(
-        training,
+        devices.distributed(training),
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         steps_per_epoch=run.steps_per_epoch - state.step,
-        validation_data=batches.in_order(run.photos["validation"], run.batch_size, model.output_shape[1]),
+        validation_data=devices.distributed(
+            lambda replicas: batches.in_order(validation, run.batch_size, outputs, replicas)
+        ),
+        validation_steps=batches.steps_per_epoch(validation, run.batch_size),
         callbacks=callbacks,
         shuffle=False,  # `batches` shuffles, so that a resumed run sees the same batches
     )
@@ -161,13 +169,15 @@ class _Epochs(keras.callbacks.Callback):
         loss = (logs or {}).get("loss", math.nan)
         if not math.isfinite(loss):
             raise DivergedError(f"the loss became {loss} in batch {batch}: lower the learning rate")
+        stops = workers.any_of(self._interrupted.is_set())
         self._state.step += 1
-        is_due = self._state.step % self._run.checkpoint_steps == 0 or self._interrupted.is_set()
+        is_due = self._state.step % self._run.checkpoint_steps == 0 or stops
         if is_due and self._state.step < self._run.steps_per_epoch:
             self._state.elapsed = time.monotonic() - self._started
-            self._save()
+            self._save(stops=stops)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        stops = workers.any_of(self._interrupted.is_set())
         figures = {name: float(value) for name, value in (logs or {}).items()}
         state, seconds = self._state, round(time.monotonic() - self._started, 1)
         state.start_epoch()
@@ -178,11 +188,11 @@ class _Epochs(keras.callbacks.Callback):
             self.model.save_weights(self._run.folder / "best.weights.h5")
         if state.waited >= self._phase.patience:
             self.model.stop_training = True
-        self._save()
+        self._save(stops=stops)
 
-    def _save(self) -> None:
+    def _save(self, *, stops: bool) -> None:
         progress.save(self.model, self._state, self._run.folder)
-        if self._interrupted.is_set():
+        if stops:
             raise KeyboardInterrupt
 
 

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import keras
 
+from train import workers
 from train.augment import Augment
 
 
@@ -22,7 +23,16 @@ class Learner(keras.Model):
     def train_step(self, data: Any) -> Any:
         """As Keras calls it: the inputs are photos, and what was drawn at random for each."""
         (photos, drawn), *wanted = data
-        return super().train_step((Augment(self.input_shape[1])(photos, drawn), *wanted))
+        return _reducible(super().train_step((Augment(self.input_shape[1])(photos, drawn), *wanted)))
+
+    def test_step(self, data: Any) -> Any:
+        """As Keras calls it."""
+        return _reducible(super().test_step(data))
 
     def _maybe_symbolic_build(self, *batches: Any, **options: Any) -> None:
         """Nothing: all variables are there. On several devices Keras would take a batch to make them."""
+
+
+def _reducible(figures: dict[str, Any]) -> dict[str, Any]:
+    """Of several workers, Keras takes the mean of each figure along its first axis: it needs one."""
+    return {name: keras.ops.reshape(figure, (1,)) for name, figure in figures.items()} if workers.several() else figures

@@ -8,6 +8,7 @@ from typing import Final
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from train import backbones, batches, data, splits
 
@@ -150,6 +151,7 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
 
 def predict(model: keras.Model, photos: splits.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
     """P(positive class) of each photo, (photos,), float64; for more than two labels P(label), (photos, labels)."""
+    answer = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
     ordered = batches.in_order(photos, batch_size, model.output_shape[1])
-    found = np.asarray(model.predict(ordered, verbose=0), np.float64)
+    found = np.concatenate([answer(images) for images, _ in ordered]).astype(np.float64)
     return found[:, 0] if found.shape[1] == 1 else found

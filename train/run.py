@@ -1,8 +1,11 @@
 """A training run from photos to a network, its metadata and its history."""
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
+import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, batches, data, devices, fit, metadata, models, progress, splits
+from train import backgrounds, batches, data, devices, fit, metadata, models, progress, splits, workers
 from train.backbones import BASELINE
 from train.folder import SHARES, Split
 from train.learner import Learner
@@ -40,9 +43,24 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     devices.set_precision(args.precision)
     try:
         with devices.strategy(args.strategy).scope():
-            return _train(args)
+            return _with_others(args) if workers.several() else _train(args)
     finally:
         devices.set_precision("float32")
+
+
+def _with_others(args: argparse.Namespace) -> dict[str, Any]:
+    """Train as one of several workers. What is not the chief says nothing, and its files are temporary."""
+    try:
+        if workers.is_chief():
+            return _train(args)
+        with tempfile.TemporaryDirectory() as place, Path(os.devnull).open("w") as nowhere:
+            elsewhere = {"output": Path(place, "run"), "cache_dir": Path(place, "cache"), "tensorboard": None}
+            with contextlib.redirect_stdout(nowhere):
+                return _train(argparse.Namespace(**vars(args) | elsewhere))
+    except tf.errors.OpError as error:
+        raise workers.ClusterError(
+            "the connection to the other workers is lost: see their messages, and start all again with --resume"
+        ) from error
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
@@ -55,9 +73,9 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     folder = output / "state" / args.model
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
     asked["data"] = source.identity()
-    resumes = _resumes(args, source, output, folder, asked)
+    resumes = _agreed(args, source, output, folder, asked)
     state, model = progress.load(folder) if resumes else _new(args, source)
-    photos = splits.load(source, args.img_size, args.cache_dir)
+    photos = _photos(args, source)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -74,6 +92,23 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     state.finished = True
     progress.save(model, state, folder)
     return written
+
+
+def _photos(args: argparse.Namespace, source: data.Source) -> dict[Split, splits.Photos]:
+    """The photos by split. The chief checks them, and gives the others its manifest."""
+    photos = splits.load(source, args.img_size, args.cache_dir) if workers.is_chief() else None
+    workers.share(args.cache_dir, splits.manifest(source, args.cache_dir).name)
+    return photos or splits.load(source, args.img_size, args.cache_dir)
+
+
+def _agreed(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
+    """As `_resumes`: the chief decides, and the other workers get the state of its run."""
+    resumes = workers.any_of(workers.is_chief() and _resumes(args, source, output, folder, asked))
+    if not workers.agree(json.dumps(asked)):
+        raise workers.ClusterError("the workers have different flags or photos: start all with the same")
+    if resumes:
+        workers.share(folder)
+    return resumes
 
 
 def _file(network: str) -> str:

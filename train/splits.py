@@ -104,16 +104,21 @@ def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Phot
     Raises:
         DataError: the split lacks photos of one of the classes.
     """
-    manifest = cache_dir / f"{source.name}-{cache_key(source)}.jsonl"
-    if not manifest.is_file():
-        _write(source, manifest)
-    skipped = _skipped(manifest, split)
+    file = manifest(source, cache_dir)
+    if not file.is_file():
+        _write(source, file)
+    skipped = _skipped(file, split)
     stored = [photo for photo in read_split(source, split) if photo.name not in skipped]
     photos = Photos(stored, size, with_margin=split == "train", skipped=skipped)
     found = set(photos.labels.tolist())
     if missing := [label for place, label in enumerate(source.labels) if place not in found]:
         raise DataError(f"{source.name}: the {split} split has no photo of {named(missing)} that can be used; {ADVICE}")
     return photos
+
+
+def manifest(source: Source, cache_dir: Path) -> Path:
+    """The file with the manifest of a data set."""
+    return cache_dir / f"{source.name}-{cache_key(source)}.jsonl"
 
 
 def cache_key(source: Source) -> str:

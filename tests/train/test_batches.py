@@ -136,3 +136,28 @@ def test_a_photo_that_changes_while_training_ends_it_with_its_name(photos: split
     Path(photos.stored[3].file).write_bytes(b"no photo")
     with pytest.raises(tf.errors.InvalidArgumentError, match=f"DataError: {photos.stored[3].name}"):
         list(batches.in_order(photos, 8))
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_the_parts_of_devices_make_the_batch(photos: splits.Photos, number: int) -> None:
+    def made(replicas: batches.Replicas) -> list[Any]:
+        trained = batches.for_training(
+            photos, 16, seed=1, epochs=range(1), backgrounds=black(photos), replicas=replicas
+        )
+        return [tf.nest.flatten(batch) for batch in (*trained, *batches.in_order(photos, 16, replicas=replicas))]
+
+    parts = [made(batches.Replicas(range(replica, replica + 1), number)) for replica in range(number)]
+    joined = [
+        [tf.concat(tensors, axis=0) for tensors in zip(*batch, strict=True)] for batch in zip(*parts, strict=True)
+    ]
+    assert_same(joined, made(batches.ONE))
+    in_one_process = made(batches.Replicas(range(number), number))
+    assert_same(in_one_process, [part for batch in zip(*parts, strict=True) for part in batch])
+
+
+def test_of_fewer_photos_than_devices_each_device_gets_one(photos: splits.Photos) -> None:
+    one_more = len(photos) - 1
+    (last,) = list(batches.in_order(photos, one_more))[1:]
+    for replica in range(3):
+        replicas = batches.Replicas(range(replica, replica + 1), 3)
+        assert_same(list(batches.in_order(photos, one_more, replicas=replicas))[1:], [last])
