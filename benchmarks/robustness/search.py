@@ -18,6 +18,7 @@ from benchmarks.robustness.bill import (
     BARE_MEGABYTES,
     STOP_S,
     Bill,
+    forked,
     measure,
     peak_megabytes,
     resident_megabytes,
@@ -108,7 +109,7 @@ def measure_all(classifier: Classifier, files: list[bytes]) -> list[Bill]:
     bills: list[Bill] = []
     while len(bills) < len(files):
         with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as log:
-            child = os.fork()
+            child = forked()
             if child == 0:
                 _run_all(classifier, files[len(bills) :], results.fileno(), log.fileno())
             os.waitpid(child, 0)

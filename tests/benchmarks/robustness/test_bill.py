@@ -1,5 +1,6 @@
 """The bill counts what a photo costs, and nothing that is made is beyond it."""
 
+import gc
 import os
 import random
 import signal
@@ -29,6 +30,31 @@ def test_a_small_photo_costs_little(classifier: Classifier, cat_jpeg: bytes) -> 
 
 def test_a_client_error_is_no_bill(classifier: Classifier) -> None:
     assert bill.measure(classifier, b"nothing").status == 400
+
+
+def test_a_child_leaves_the_garbage_of_this_process_alone() -> None:
+    """It may own threads, as TensorFlow's iterators do: its end would wait for them for ever."""
+    ended: list[str] = []
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            ended.append("here")
+
+    def make() -> bytes:
+        gc.collect()
+        return str(len(ended)).encode()
+
+    gc.disable()
+    try:
+        Garbage()
+        assert bill.made(make) == b"0"
+    finally:
+        gc.enable()
+    gc.collect()
+    assert ended == ["here"]
 
 
 @pytest.mark.parametrize(
