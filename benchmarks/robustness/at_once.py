@@ -33,7 +33,7 @@ KINDS: Final = (
     "BMP: run lengths of 255",
     "WebP: 18 MP of noise and alpha",
     "AVIF: 22 MP, film grain",
-    "HEIC: grid of 31 MP",
+    "HEIC: grid of 21 MP",
 )
 """Made files that take most memory for their format, and fit into a request."""
 

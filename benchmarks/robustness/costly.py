@@ -118,21 +118,21 @@ def _pngs() -> dict[str, Make]:
         return _png((1, 1), 8, 2, iter([pixel]), before=before, after=after)
 
     kinds: dict[str, Make] = {
-        "RGB, Paeth": lambda: _png((6000, 6000), 8, 2, _rows((6000, 6000), 3)),
-        "RGB, Paeth, 6% random": lambda: _png((5600, 5500), 8, 2, _rows((5600, 5500), 3, 0.07)),
-        "RGBA, Paeth": lambda: _png((5000, 4100), 8, 6, _rows((5000, 4100), 4)),
-        "16-bit RGBA, Paeth": lambda: _png((3600, 3200), 16, 6, _rows((3600, 3200), 8)),
+        "RGB, Paeth": lambda: _png((5550, 5600), 8, 2, _rows((5550, 5600), 3)),
+        "RGB, Paeth, 6% random": lambda: _png((5200, 5200), 8, 2, _rows((5200, 5200), 3, 0.07)),
+        "RGBA, Paeth": lambda: _png((4750, 3850), 8, 6, _rows((4750, 3850), 4)),
+        "16-bit RGBA, Paeth": lambda: _png((3300, 3100), 16, 6, _rows((3300, 3100), 8)),
         "16-bit RGB, key color": lambda: _png(
-            (3700, 3200), 16, 2, _rows((3700, 3200), 6), before=_chunk(b"tRNS", bytes([0, 9] * 3))
+            (3550, 3050), 16, 2, _rows((3550, 3050), 6), before=_chunk(b"tRNS", bytes([0, 9] * 3))
         ),
         "16-bit gray, key color": lambda: _png(
-            (5600, 3800), 16, 0, _rows((5600, 3800), 2), before=_chunk(b"tRNS", bytes([0, 9]))
+            (5400, 3700), 16, 0, _rows((5400, 3700), 2), before=_chunk(b"tRNS", bytes([0, 9]))
         ),
         "interlaced RGB": lambda: _png((4300, 4200), 8, 2, iter([b"\4" * 56_000_000]), interlaced=1),
         "interlaced bits": lambda: _png(_LARGEST, 1, 0, iter([b"\4" * 7_000_000]), interlaced=1),
         "50 MP of bits": lambda: _png(_LARGEST, 1, 0, _rows((1000, 6250), 1)),
         "65,535 x 690": lambda: _png((65_535, 690), 8, 0, _rows((65_535, 690), 1)),
-        "550 x 65,535": lambda: _png((550, 65_535), 8, 2, _rows((550, 65_535), 3)),
+        "470 x 65,535": lambda: _png((470, 65_535), 8, 2, _rows((470, 65_535), 3)),
         "pixels beyond the rows": lambda: _png((1, 1), 8, 2, iter([pixel, *[bytes(1_000_000)] * 5000])),
         "700,000 pixel chunks": lambda: tiny(_chunk(b"IDAT", b"") * 700_000, "before"),
         "700,000 chunks": lambda: tiny(_chunk(b"prVt", b"") * 700_000, "before"),
@@ -243,14 +243,14 @@ def _heics() -> dict[str, Make]:
         return derived.derived(heic((512, 512), **options), b"grid", count, size)
 
     return {
-        "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=42, chroma=444),
+        "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=36, chroma=444),
         "6 MP of noise and alpha": lambda: heic((3000, 2000), "RGBA", quality=30),
-        "9 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (3500, 2600)),
-        "6 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2700, 2100)),
-        "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=45),
-        "grid of 24 MP of noise": lambda: grid(10, (5000, 4900), quality=28),
-        "grid of 31 MP": lambda: grid(11, (5632, 5632), strength=0.02, quality=20),
-        "grid of 16 MP, 4:4:4": lambda: grid(8, (4096, 4096), strength=0.05, quality=20, chroma=444),
+        "6 MP, 10 bits, 4:4:4": lambda: deep("RGB;16", (2800, 2200)),
+        "4.7 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2500, 1900)),
+        "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=40),
+        "grid of 16 MP of noise": lambda: grid(8, (4096, 4096), quality=32),
+        "grid of 21 MP": lambda: grid(9, (4608, 4608), strength=0.02, quality=20),
+        "grid of 9 MP, 4:4:4": lambda: grid(6, (3072, 3072), strength=0.05, quality=20, chroma=444),
         "grid beyond its canvas": lambda: grid(70, (512, 512), strength=0.0),
         "4,900 overlays": lambda: derived.derived(heic((512, 512), strength=0.0), b"iovl", 70, (512, 512)),
         "64 x 64, which is 1 MP": lambda: derived.lying(heic((1000, 1000), strength=0.0), (64, 64)),

@@ -31,7 +31,7 @@ KINDS: Final = (
     "JPEG: 12 scans more",
     "PNG: RGB, Paeth",
     "WebP: 18 MP of noise",
-    "HEIC: grid of 24 MP of noise",
+    "HEIC: grid of 16 MP of noise",
 )
 """Made files that are accepted, and take most memory or time."""
 

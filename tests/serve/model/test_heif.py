@@ -72,7 +72,7 @@ def test_of_several_pictures_the_primary_counts() -> None:
 
 def test_pixels_are_counted_before_they_are_decoded() -> None:
     data = heic(scene(SIZE))
-    assert decode(data, 8, 8, max_pixels=320 * 240 * 3).size == (8, 8)
+    assert decode(data, 8, 8, max_pixels=320 * 240 * 4).size == (8, 8)
     with pytest.raises(ImageTooLargeError, match="320 x 240"):
         decode(data, 8, 8, max_pixels=320 * 240)
     claimed = data.replace((320).to_bytes(4, "big") + (240).to_bytes(4, "big"), (30_000).to_bytes(4, "big") * 2)
