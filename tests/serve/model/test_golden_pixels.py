@@ -16,13 +16,26 @@ from PIL import Image
 from serve.model.preprocess import PREPROCESSING_VERSION, decode
 
 
+@functools.cache
+def channels(width: int, height: int) -> tuple[bytes, bytes, bytes]:
+    """Red, green and blue, built of whole rows: the largest picture has seven million pixels."""
+    added = [bytes((value + y) % 256 for value in range(256)) for y in range(256)]
+    slope = bytes(3 * x % 256 for x in range(width))
+    squares = [bytes(255 * ((x // 20 + odd) % 2) for x in range(width)) for odd in (0, 1)]
+    return (
+        b"".join(slope.translate(added[y % 256]) for y in range(height)),
+        b"".join(squares[y // 20 % 2] for y in range(height)),
+        b"".join(
+            bytes(product // 97 & 255 for product in range(0, width * y, y or 1)).ljust(width, b"\0")
+            for y in range(height)
+        ),
+    )
+
+
 def scene(mode: str = "RGB", size: tuple[int, int] = (250, 190)) -> Image.Image:
     """Slopes, edges and some texture, the same on every machine."""
     width, height = size
-    red = bytes((3 * x + y) % 256 for y in range(height) for x in range(width))
-    green = bytes(255 * ((x // 20 + y // 20) % 2) for y in range(height) for x in range(width))
-    blue = bytes((x * y) // 97 % 256 for y in range(height) for x in range(width))
-    image = Image.merge("RGB", [Image.frombytes("L", size, channel) for channel in (red, green, blue)])
+    image = Image.merge("RGB", [Image.frombytes("L", size, channel) for channel in channels(*size)])
     if mode in ("RGBA", "LA"):
         image = image.convert(mode)
         image.putalpha(Image.frombytes("L", size, bytes(x % 256 for _ in range(height) for x in range(width))))
