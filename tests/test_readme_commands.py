@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 SMALL = {
     "DATA": "photos",
-    "TRAIN_FLAGS": "--epochs 1 --fine-tune-epochs 0 --img-size 32 --batch-size 32 --weights none",
+    "TRAIN_FLAGS": "--epochs 1 --fine-tune-epochs 1 --img-size 32 --batch-size 32 --weights none",
     "CONVERT_FLAGS": "--calibration-photos 8 --max-accuracy-drop 100",
     "CHECK_FLAGS": "--criteria criteria.toml",
 }
@@ -133,6 +133,6 @@ def test_a_model_is_trained_converted_published_and_served(clone: Path) -> None:
     known = json.loads((clone / "models" / "metadata.json").read_text())
     network = known["models"]["mobilenetv2"]
     assert network["parameters"] == 2_257_984 + 1281  # of the backbone (keras.applications) and the head
-    assert network["epochs_run"] == {"frozen": 1}
+    assert network["epochs_run"] == {"frozen": 1, "fine-tune": 1}
     assert after["model_version"] == known["conversions"]["int8"]["version"]
     assert "the folder `photos`: 64 training photos" in (clone / "models" / "README.md").read_text()
