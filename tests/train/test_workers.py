@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +54,8 @@ class Cluster:
         for folder in self.places:
             folder.mkdir(exist_ok=True)
 
-    @contextmanager
-    def started(self, *flags: list[str], **of_other: str) -> Iterator[list["subprocess.Popen[str]"]]:
-        """Both workers, with flags of each, and variables of the second."""
+    def run(self, *flags: list[str], **of_other: str) -> list[tuple[int, str, str]]:
+        """Exit status, output and last line of the errors of each worker, by its flags; and variables of the second."""
         addresses = [f"127.0.0.1:{free_port()}" for _ in self.places]
         processes = [
             subprocess.Popen(
@@ -72,20 +69,15 @@ class Cluster:
             for index, folder in enumerate(self.places)
         ]
         try:
-            yield processes
+            texts = [process.communicate(timeout=300) for process in processes]
         finally:
             for process in processes:
                 process.kill()
-                process.communicate()
-
-    def run(self, *flags: list[str], **of_other: str) -> list[tuple[int, str, str]]:
-        """Exit status, output and last line of the errors of each worker."""
-        with self.started(*flags, **of_other) as processes:
-            texts = [process.communicate(timeout=300) for process in processes]
-            return [
-                (process.returncode, output, errors.strip().rpartition("\n")[2])
-                for process, (output, errors) in zip(processes, texts, strict=True)
-            ]
+                process.wait()
+        return [
+            (process.returncode, output, errors.strip().rpartition("\n")[2])
+            for process, (output, errors) in zip(processes, texts, strict=True)
+        ]
 
 
 @pytest.fixture
