@@ -179,8 +179,8 @@ def _make(folder: Path, locks: list[Path]) -> None:
         raise BenchmarkError(
             f"{PYTHON} is not on the PATH: install it, as tflite-runtime has no wheels for a later one"
         )
-    commands = [[python, "-m", "venv", "--clear", str(folder)]]
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+    commands = [[python, "-m", "venv", "--clear", "--without-pip", str(folder)]]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder), "install", "--quiet", "--no-deps", "--require-hashes"]
     commands += [[*pip, "--requirement", str(lock)] for lock in locks]
     for command in commands:
         if subprocess.run(command, check=False).returncode:
