@@ -31,12 +31,12 @@ class _Speed(NamedTuple):
 
 _SPEEDS: Final = {
     "JPEG": _Speed(0.7, 40),
-    "PNG": _Speed(10.5, 20),
+    "PNG": _Speed(11.5, 22),
     "GIF": _Speed(6, 20),
     "BMP": _Speed(4, 1),
     "WEBP": _Speed(20, 35),
     "AVIF": _Speed(5, 65),
-    "HEIF": _Speed(26, 160),
+    "HEIF": _Speed(30, 185),
 }
 _NANOSECONDS_ALPHA: Final = 12  # a pixel: multiplied in before the resize
 _NANOSECONDS_KEY: Final = 16  # a pixel more: alpha made from a color or a palette
