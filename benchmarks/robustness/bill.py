@@ -9,7 +9,8 @@ exit status is 1 if a photo is beyond it; the worst finds of a search are saved 
 
 A search says on stderr each minute how far it is. Ctrl-C or SIGTERM ends it with a report and exit status 1.
 
-A busy machine takes half as long again for the same work: quiet it, or say what is allowed there (`--seconds 2`).
+What takes too long is measured up to three times, and the least counts: whatever else the machine and its host do only
+adds to it. A busy machine takes half as long again for the same work: quiet it, or say what is allowed (`--seconds 2`).
 """
 
 import argparse
@@ -35,6 +36,8 @@ MAX_MEGABYTES: Final = 400.0
 MAX_LOG_BYTES: Final = 16_000
 BARE_MEGABYTES: Final = 60.0
 """Of a process with Pillow and the model."""
+MEASUREMENTS: Final = 3
+"""Of what takes too long."""
 STOP_S: Final = 60
 """A photo that takes longer is ended."""
 
@@ -60,11 +63,36 @@ class Bill(NamedTuple):
         return too_much or self.status == 0
 
 
-def measure(classifier: Classifier, data: bytes) -> Bill:
+def measure(classifier: Classifier, data: bytes, seconds: float = MAX_SECONDS) -> Bill:
     """Classify a photo in a process of its own, which has the model already.
 
     Its memory counts from there: this process may hold other files, and whatever else it has imported.
+
+    Args:
+        classifier: has the model.
+        data: of the photo.
+        seconds: see `confirmed`.
     """
+    return confirmed(classifier, data, _measured(classifier, data), seconds)
+
+
+def confirmed(classifier: Classifier, data: bytes, bill: Bill, seconds: float) -> Bill:
+    """A photo's bill, measured again if it took longer than `seconds` of processor: the least of them counts.
+
+    Of memory and log, the most counts.
+    """
+    bills = [bill]
+    while bills[-1].seconds > seconds and len(bills) < MEASUREMENTS:
+        bills.append(_measured(classifier, data))
+    return Bill(
+        min(bill.seconds for bill in bills),
+        max(bill.megabytes for bill in bills),
+        max(bill.log_bytes for bill in bills),
+        min(bill.status for bill in bills),
+    )
+
+
+def _measured(classifier: Classifier, data: bytes) -> Bill:
     with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as start:
         child = forked()
         if child == 0:
@@ -210,13 +238,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure_made(classifier: Classifier, report: Report, only: str, asked: threading.Event) -> dict[str, list[bytes]]:
+def _measure_made(
+    classifier: Classifier, report: Report, only: str, seconds: float, asked: threading.Event
+) -> dict[str, list[bytes]]:
     """Measure the made files until one is `asked` to stop; those that are classified, by format."""
     found: dict[str, list[bytes]] = {}
     for name, make in costly.files().items():
         if only in name and not asked.is_set():
             data = made(make)
-            bill = measure(classifier, data)
+            bill = measure(classifier, data, seconds)
             print(_line(name, bill, data), flush=True)
             report.note(name, bill, data)
             if bill.status == 200:
@@ -229,13 +259,13 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     classifier, report = Classifier(Path("models/cats_dogs.tflite")), Report(arguments.save, arguments.seconds)
     with contextlib.suppress(KeyboardInterrupt), interrupts.deferred() as asked:  # what was found is reported
-        found = _measure_made(classifier, report, arguments.only, asked)
+        found = _measure_made(classifier, report, arguments.only, arguments.seconds, asked)
         if arguments.search or arguments.inputs:
             from benchmarks.robustness.search import Search, searched
 
             search, progress = Search(classifier, arguments.seed, found), Progress()
             for kind, bill, data in searched(search, arguments.search, arguments.inputs, asked):
-                report.note(f"{kind}: searched", bill, data)
+                report.note(f"{kind}: searched", confirmed(classifier, data, bill, arguments.seconds), data)
                 progress.tick(report.so_far())
     print(f"\n{machine.title(machine.describe())}; {report.count:,} files; the worst of each format:")
     report.print_worst()
