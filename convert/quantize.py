@@ -12,11 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.lite.python.util import modify_model_io_type
 
-from convert.modes import Mode
+from convert.modes import OUTPUTS, Mode
 from train.pixels import Pixels
-
-OUTPUTS: Final = ("probabilities", "class_activation_map")
-"""The names of the outputs in the file's signature."""
 
 _FLOAT_OPS: Final = ("FULLY_CONNECTED", "LOGISTIC", "SOFTMAX")
 

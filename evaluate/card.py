@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from convert import modes
 from evaluate import criteria, metrics, names, recipe, style
 from serve.model.formats.unsupported import SUPPORTED
 from train import data
@@ -65,7 +66,8 @@ def _head(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
 | photos | {SUPPORTED}, turned upright, in sRGB |
 | network | {network}, {model["parameters"] / 1e6:.2f} M weights, int8 with a float head |
 | input | RGB pixels 0-255, uint8, (1, {size}, {size}, 3), resized to a square by `serve.model.preprocess` |{mirror}
-| output | {output}, float32, 0-1 |
+| output | `{modes.OUTPUTS[0]}`: {output}, float32, 0-1 |
+| second output | `{modes.OUTPUTS[1]}`: the logits at each place, float32, for [`explain`](../docs/api.md) |
 | file | `{shipped["file"]}`, version `{evaluation["model_version"]}`, {shipped["bytes"] / 1e6:.2f} MB |
 
 `python -m evaluate report` writes this page from `metadata.json` and `evaluation.json`. No figure is typed.

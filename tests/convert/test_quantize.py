@@ -60,7 +60,7 @@ def test_types_are_as_promised(mode: modes.Mode, converted: Path) -> None:
     assert {(output["dtype"], *output["shape"]) for output in outputs} == {(np.float32, 1, 1), (np.float32, 1, 1, 1, 1)}
     assert inputs["shape"].tolist() == [1, SIZE, SIZE, 3]
     (signature,) = interpreter.get_signature_list().values()
-    assert signature == {"inputs": ["image"], "outputs": sorted(quantize.OUTPUTS)}
+    assert signature == {"inputs": ["image"], "outputs": sorted(modes.OUTPUTS)}
     if mode == "int8":
         assert inputs["dtype"] is np.uint8
         assert inputs["quantization"] == (1.0, 0)  # a pixel is its own quantized value
