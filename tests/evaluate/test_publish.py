@@ -29,7 +29,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run, cache = place / "runs" / "fruit", ["--cache-dir", str(place / "cache")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.applications, "MobileNetV2", tiny_backbone)
-        small = ["--weights", "none", "--img-size", "32", "--epochs", "1", "--positive-class", "apple"]
+        phases = ["--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1"]
+        small = ["--weights", "none", "--img-size", "32", "--positive-class", "apple", *phases]
         assert train_cli.main(["--data-dir", str(photos), "--output", str(run), *cache, *small]) == 0
     for mode in ("int8", "float16"):
         flags = ["--quantize", mode, "--max-accuracy-drop", "100"]

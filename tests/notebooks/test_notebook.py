@@ -169,7 +169,8 @@ def small_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run, cache = tmp_path / "run", ["--cache-dir", str(tmp_path / "cache")]
     small = ["--data-dir", str(folder), "--output", str(run), *cache, "--img-size", "32", "--epochs", "1"]
     assert train_cli.main(["--model", "baseline", *small]) == 0
-    assert train_cli.main(["--model", "mobilenetv2", "--weights", "none", *small]) == 0
+    phases = ["--weights", "none", "--fine-tune-epochs", "1", "--distill-epochs", "1"]
+    assert train_cli.main(["--model", "mobilenetv2", *phases, *small]) == 0
     for mode in ("int8", "float16"):
         flags = ["--quantize", mode, "--calibration-photos", "8", "--max-accuracy-drop", "100"]
         assert convert_cli.main(["--model", str(run / "model.keras"), *cache, *flags]) == 0

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tests import digits
 from tests.train.conftest import Train
-from tests.train.test_resume import assert_same_weights, losses
+from tests.train.test_resume import assert_same_weights
 from train import __main__ as cli
 from train import batches, data, fit, models, splits
 from train.progress import Progress
@@ -28,25 +28,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
     tiny: None, photo_folder: Folder, tmp_path: Path, train: Train
 ) -> None:
     folder = photo_folder(40)
-    flags = ("--weights", "none", "--epochs", "2")
+    flags = ("--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "0")
     one, two, other = (
         train(folder, tmp_path / name, *flags, "--seed", seed)
         for name, seed in (("one", "7"), ("two", "7"), ("other", "8"))
     )
     assert_same_weights(one, two)
     assert any(not np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
-
-
-def test_imbalanced_classes_go_through_every_phase_and_are_warned_of(
-    tiny: None, photo_folder: Folder, tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
-) -> None:
-    folder = photo_folder(40)
-    for file in sorted((folder / "dog").iterdir())[10:]:
-        file.unlink()
-    flags = ["--weights", "none", "--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "1"]
-    train(folder, tmp_path / "out", *flags)
-    assert "warning: the training photos are imbalanced (32 of cat, 8 of dog)" in capsys.readouterr().out
-    assert [phase for phase, _, _ in losses(tmp_path / "out")] == ["frozen", "fine-tune", "fine-tune-2", "distill"]
 
 
 def test_more_than_two_classes_go_through_every_phase(

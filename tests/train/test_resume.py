@@ -44,12 +44,18 @@ class Interrupting(fit._Epochs):
 
 
 def test_a_run_interrupted_in_every_phase_ends_where_an_uninterrupted_one_does(
-    tiny: None, photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Train
-) -> None:
+    tiny: None, photo_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Train,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """On imbalanced photos, which weigh differently, and are warned of."""
     flags = ["--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "2"]
     phases = ["frozen", "fine-tune", "fine-tune-2", "distill"]
     folder = photo_folder(40)
+    for file in sorted((folder / "dog").iterdir())[10:]:
+        file.unlink()
     whole = train(folder, tmp_path / "whole", *flags)
+    assert "warning: the training photos are imbalanced (32 of cat, 8 of dog)" in capsys.readouterr().out
+    assert list(dict.fromkeys(phase for phase, _, _ in losses(tmp_path / "whole"))) == phases
     with monkeypatch.context() as patch:
         patch.setattr(fit, "_Epochs", Interrupting)
         for phase in phases:

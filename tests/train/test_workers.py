@@ -92,11 +92,17 @@ def history(run: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.training
-def test_two_workers_that_are_interrupted_and_resumed_end_as_one_does(
+def test_two_workers_that_die_are_interrupted_and_resumed_end_as_one_does(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: Train
 ) -> None:
-    for status, _, why in cluster.run([], [], SIGNAL=str(int(signal.SIGTERM))):
+    (chief, _, why), (dead, _, _) = cluster.run([], [], SIGNAL=str(int(signal.SIGKILL)))
+    assert dead == -signal.SIGKILL
+    assert chief == 2
+    assert why.startswith("error: the connection to the other workers is lost")
+
+    for status, _, why in cluster.run(["--resume"], ["--resume"], SIGNAL=str(int(signal.SIGTERM))):
         assert (status, why) == (130, "interrupted; continue with the same command and --resume")
+
     (chief, output, _), (other, silence, _) = cluster.run(["--resume"], ["--resume"])
     assert chief == other == 0
     assert "wrote run/baseline.keras" in output
@@ -109,14 +115,6 @@ def test_two_workers_that_are_interrupted_and_resumed_end_as_one_does(
     assert len(one) == len(two) == 2
     assert [epoch["val_loss"] for epoch in two] == pytest.approx([epoch["val_loss"] for epoch in one], rel=1e-3)
     assert two[1]["loss"] == pytest.approx(one[1]["loss"], rel=1e-3)
-
-
-@pytest.mark.training
-def test_a_worker_that_dies_ends_the_others(cluster: Cluster) -> None:
-    (chief, _, why), (dead, _, _) = cluster.run([], [], SIGNAL=str(int(signal.SIGKILL)))
-    assert dead == -signal.SIGKILL
-    assert chief == 2
-    assert why.startswith("error: the connection to the other workers is lost")
 
 
 @pytest.mark.training
