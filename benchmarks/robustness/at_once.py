@@ -2,8 +2,9 @@
 
     python -m benchmarks.robustness.at_once
 
-Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The exit status is 1
-if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
+Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The service is told of a
+processor for each client, whatever this machine has, and so decodes as many photos at once as it ever does. The exit
+status is 1 if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
 """
 
 import argparse
@@ -38,11 +39,15 @@ KINDS: Final = (
 """Made files that take most memory for their format, and fit into a request."""
 
 
+_AS_IF: Final = "import os, runpy; os.cpu_count = lambda: {}; runpy.run_module('uvicorn', run_name='__main__')"
+
+
 @contextlib.contextmanager
-def service(environ: Mapping[str, str] | None = None) -> Iterator[tuple[int, int]]:
-    """A running service; gives its process id and its port."""
+def service(environ: Mapping[str, str] | None = None, processors: int | None = None) -> Iterator[tuple[int, int]]:
+    """A running service, as if there were so many processors; gives its process id and its port."""
     port = processes.free_port()
-    command = [sys.executable, "-m", "uvicorn", "local.server:app", "--port", str(port), "--log-level", "warning"]
+    uvicorn = ["-c", _AS_IF.format(processors)] if processors else ["-m", "uvicorn"]
+    command = [sys.executable, *uvicorn, "local.server:app", "--port", str(port), "--log-level", "warning"]
     with processes.process(command, ROOT, {**os.environ, **(environ or {}), "LOG_LEVEL": "ERROR"}) as started:
         processes.wait_for(port, started)
         yield started.pid, port
@@ -57,7 +62,7 @@ def answered(port: int, body: bytes, content_type: str = "image/jpeg") -> int:
 
 def measure(photo: bytes, clients: int = CLIENTS) -> tuple[float, set[int]]:
     """The service's peak in megabytes for a photo from so many clients, and the statuses of the answers."""
-    with service() as (pid, port), concurrent.futures.ThreadPoolExecutor(clients) as pool:
+    with service(processors=clients) as (pid, port), concurrent.futures.ThreadPoolExecutor(clients) as pool:
         count = clients * _ROUNDS
         statuses = {*pool.map(answered, [port] * count, [photo] * count)}
         return bill.peak_megabytes(pid), statuses

@@ -176,10 +176,10 @@ def bmp(size: tuple[int, int], bits: int, compression: int, pixels: bytes) -> by
 def _bmps() -> dict[str, Make]:
     return {
         "3 MP, 24 bits": lambda: encoded(noise("RGB", (2000, 1600)), "BMP"),
-        "run lengths of 255": lambda: bmp((2270, 2270), 8, 1, (b"\xff\x05" * 9 + b"\0\0") * 2270),
+        "run lengths of 255": lambda: bmp((1880, 1880), 8, 1, (b"\xff\x05" * 9 + b"\0\0") * 1880),
         "run lengths of 1": lambda: bmp((490, 500), 8, 1, (b"\1\5" * 490 + b"\0\0") * 500),
-        "run lengths of 4 bits": lambda: bmp((2270, 2270), 4, 2, (b"\xff\x35" * 9 + b"\0\0") * 2270),
-        "ends of rows": lambda: bmp((2270, 2270), 8, 1, b"\1\5\0\0" * 2270),
+        "run lengths of 4 bits": lambda: bmp((1880, 1880), 4, 2, (b"\xff\x35" * 9 + b"\0\0") * 1880),
+        "ends of rows": lambda: bmp((1880, 1880), 8, 1, b"\1\5\0\0" * 1880),
         "single pixels": lambda: bmp((310, 310), 8, 1, (b"\1\5" * 309 + b"\0\0") * 310),
         "50 MP of run lengths": lambda: bmp(_LARGEST, 8, 1, (b"\xff\x05" * 32 + b"\0\0") * 6250),
     }

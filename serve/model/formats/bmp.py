@@ -6,7 +6,7 @@ from serve.model.formats import Parts
 
 _COMPRESSION: Final = slice(30, 34)  # in the header of 40 bytes and more
 _RUN_LENGTHS: Final = frozenset({1, 2})  # 8 and 4 bits
-_RUN_LENGTH_WORK: Final = 48  # times that of a stored pixel: Pillow decodes these in Python
+_RUN_LENGTH_WORK: Final = 70  # times that of a stored pixel: Pillow decodes these in Python
 
 
 def parts(data: bytes) -> Parts:
