@@ -55,7 +55,7 @@ class Search:
         drawn = [self._drawn() for _ in range(_TOGETHER)]
         bills = measure_all(self._classifier, [data for _, data, _ in drawn])
         for (kind, data, is_kept), bill in zip(drawn, bills, strict=True):
-            if is_kept:
+            if is_kept and data:  # nothing can be changed in an empty file
                 self._keep(kind, bill, data)
         self.count += len(drawn)
         return [(kind, bill, data) for (kind, data, _), bill in zip(drawn, bills, strict=True)]

@@ -44,6 +44,13 @@ def test_photos_that_share_a_process_are_measured_one_by_one(shipped_model_path:
     assert good.log_bytes == bad.log_bytes == 0
 
 
+def test_an_empty_file_is_not_gone_on_from(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Search(classifier, 1, {})
+    monkeypatch.setattr(search, "_mutated", lambda *_: b"")
+    assert {data for _, _, data in search.step()} == {b""}
+    assert all(data for kept in search._kept.values() for _, _, data in kept)
+
+
 def test_a_mutation_of_a_costly_file_is_not_gone_on_from(classifier: Classifier) -> None:
     files = corpus.image_files()
     search = Search(classifier, 1, {kind: [files["bmp"]] for kind in costly.small()})
