@@ -2,9 +2,9 @@
 
     python -m benchmarks.robustness.at_once
 
-Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The service is told of a
-processor for each client, whatever this machine has, and so decodes as many photos at once as it ever does. The exit
-status is 1 if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
+Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The service is told
+that there is a processor for each client, and so decodes as many photos at once as it ever does. The exit status is 1
+if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
 """
 
 import argparse
