@@ -4,7 +4,7 @@
 
 Each kind meets a fresh `uvicorn local.server:app` on loopback, and every client sends it twice. The service is told
 that there is a processor for each client, and so decodes as many photos at once as it ever does. The exit status is 1
-if one takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
+if one is refused, or takes more than `--megabytes`, the limit of `k8s/deployment.yaml`. Linux only.
 """
 
 import argparse
@@ -32,7 +32,7 @@ KINDS: Final = (
     "PNG: RGBA, Paeth",
     "GIF: 50 MP",
     "BMP: run lengths of 255",
-    "WebP: 18 MP of noise and alpha",
+    "WebP: lossless, 18 MP",
     "AVIF: 22 MP, film grain",
     "HEIC: grid of 21 MP",
 )
@@ -77,14 +77,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="kinds whose name contains this")
     parser.add_argument("--megabytes", type=float, default=LIMIT_MEGABYTES, help="that the service may take")
     arguments = parser.parse_args(argv)
-    worst = 0.0
+    worst, answers = 0.0, {200}
     for kind in KINDS:
         if arguments.only in kind:
             megabytes, statuses = measure(bill.made(costly.files()[kind]))
-            worst = max(worst, megabytes)
+            worst, answers = max(worst, megabytes), answers | statuses
             print(f"{kind:40} {megabytes:6,.0f} MB {sorted(statuses)}", flush=True)
     print(f"{machine.title(machine.describe())}: {CLIENTS} at once take {worst:,.0f} of {arguments.megabytes:,.0f} MB")
-    return int(worst > arguments.megabytes)
+    return int(worst > arguments.megabytes or answers != {200})
 
 
 if __name__ == "__main__":
