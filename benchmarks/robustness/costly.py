@@ -53,11 +53,11 @@ def noise(mode: str, size: tuple[int, int], strength: float = 1.0) -> Image.Imag
 def _jpegs() -> dict[str, Make]:
     full = {"subsampling": 0, "quality": 5}
 
-    def wide() -> bytes:
-        return encoded(noise("RGB", (62_000, 500)), "JPEG", progressive=True, **full)
+    def wide(height: int = 500) -> bytes:
+        return encoded(noise("RGB", (62_000, height)), "JPEG", progressive=True, **full)
 
-    def repeated(count: int) -> bytes:
-        data = encoded(Image.new("RGB", _LARGEST), "JPEG", progressive=True, subsampling=0)
+    def repeated(count: int, size: tuple[int, int] = _LARGEST) -> bytes:
+        data = encoded(Image.new("RGB", size), "JPEG", progressive=True, subsampling=0)
         start = data.rindex(b"\xff\xda")
         return data[:start] + data[start:-2] * count + data[-2:]
 
@@ -68,6 +68,8 @@ def _jpegs() -> dict[str, Make]:
         "progressive, 50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", progressive=True, **full),
         "progressive, 62,000 x 500": wide,
         "progressive, 62,000 x 500, 4.6 MB": lambda: wide().ljust(4_600_000, b"\0"),
+        "progressive, 62,000 x 500, 17 scans more": lambda: repeated(18, (62_000, 500)),
+        "progressive, 62,000 x 390, no end marker": lambda: wide(390)[:-2],
         "progressive, CMYK": lambda: encoded(noise("CMYK", (7000, 5500), 0.1), "JPEG", progressive=True, quality=5),
         "12 scans more": lambda: repeated(13),
         "200 scans": lambda: repeated(200),

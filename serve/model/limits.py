@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from PIL import Image
 
 from serve.errors import ImageTooLargeError
-from serve.model.formats import Parts
+from serve.model.formats import Parts, jpeg
 
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
@@ -38,6 +38,7 @@ _SPEEDS: Final = {
     "AVIF": _Speed(5, 65),
     "HEIF": _Speed(30, 185),
 }
+_NANOSECONDS_JPEG_PIXEL: Final = 9  # at the scale of decoding
 _NANOSECONDS_ALPHA: Final = 12  # a pixel: multiplied in before the resize
 _NANOSECONDS_KEY: Final = 16  # a pixel more: alpha made from a color or a palette
 _STORED_FORMATS: Final = frozenset({"PNG", "GIF", "BMP"})  # the others' speeds were measured with alpha
@@ -66,15 +67,23 @@ def refuse_costly(image: Image.Image, parts: Parts, header_size: tuple[int, int]
             f"The image has {width} x {height} pixels; the limit for its kind is {most:,} pixels, and {MAX_SIDE:,} on "
             "a side: send a smaller one."
         )
-    speed = _SPEEDS[image.format or ""]
-    nanoseconds = speed.per_work * (parts.work or pixels) + speed.per_byte * len(parts.file)
-    if image.format in _STORED_FORMATS and is_transparent(image):
-        nanoseconds += (_NANOSECONDS_ALPHA + _NANOSECONDS_KEY * ("transparency" in image.info)) * pixels
-    if nanoseconds > _NANOSECONDS_A_PIXEL * max_pixels:
+    if _nanoseconds(image, parts, pixels) > _NANOSECONDS_A_PIXEL * max_pixels:
         raise ImageTooLargeError(
             f"The image has {width} x {height} pixels in {len(parts.file):,} bytes, stored in a way that takes too "
             "long to decode: send a smaller one."
         )
+
+
+def _nanoseconds(image: Image.Image, parts: Parts, pixels: int) -> float:
+    """What decoding takes of the processor; `pixels`: those of the header."""
+    speed = _SPEEDS[image.format or ""]
+    work, reading = speed.per_work * (parts.work or pixels), speed.per_byte * len(parts.file)
+    if image.format == "JPEG":
+        work += _NANOSECONDS_JPEG_PIXEL * image.width * image.height
+        return reading + work * (1 if jpeg.has_end(parts.file) else 2)  # decoded twice: serve.model.decoders
+    if image.format in _STORED_FORMATS and is_transparent(image):
+        work += (_NANOSECONDS_ALPHA + _NANOSECONDS_KEY * ("transparency" in image.info)) * pixels
+    return reading + work
 
 
 def is_transparent(image: Image.Image) -> bool:

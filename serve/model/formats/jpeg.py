@@ -34,9 +34,7 @@ def parts(data: bytes) -> Parts:
             # Scans can be megabytes: they are copied once, or not at all if there is nothing to drop before them.
             is_whole = sum(map(len, kept)) == position
             file = data if is_whole else b"".join([*kept, memoryview(data)[position:]])
-            # Without its end a file is decoded twice (serve.model.decoders).
-            times = 1 if has_end(file) else 2
-            return Parts(file, exif, _joined(profile), times * _scan_pixels(data, position, frame))
+            return Parts(file, exif, _joined(profile), _scan_pixels(data, position, frame))
         if marker in _FRAMES:
             frame = _checked_frame(marker, segment, known=frame)
         if marker in _TABLES or marker in _FRAMES or (marker, segment[:5]) in ((_APP0, b"JFIF\0"), (_APP14, b"Adobe")):

@@ -360,6 +360,7 @@ def megapixel(mode: str, size: tuple[int, int] = (1000, 1000)) -> Image.Image:
         (encoded(megapixel("CMYK"), "JPEG"), 1300),
         (encoded(megapixel("RGB", (15_625, 64)), "JPEG"), 1120),  # 1/2 scale
         (encoded(megapixel("RGB", (50_000, 20)), "JPEG"), 1600),  # cannot be scaled down
+        (encoded(megapixel("RGB", (15_625, 64)), "JPEG", progressive=True)[:-2], 1120),  # decoded twice
         (encoded(megapixel("RGB", (50_000, 20)), "MPO", save_all=True, append_images=[megapixel("RGB")]), 1600),
         (encoded(megapixel("RGB"), "PNG"), 1725),
         (encoded(megapixel("P"), "GIF"), 980),
@@ -368,7 +369,21 @@ def megapixel(mode: str, size: tuple[int, int] = (1000, 1000)) -> Image.Image:
         (encoded(megapixel("RGB"), "WEBP"), 2960),
         (encoded(megapixel("RGB"), "AVIF"), 2280),
     ],
-    ids=["JPEG", "gray", "CMYK", "flat", "flatter", "MPO", "PNG", "GIF", "RGBA", "palette", "WebP", "AVIF"],
+    ids=[
+        "JPEG",
+        "gray",
+        "CMYK",
+        "flat",
+        "flatter",
+        "no end marker",
+        "MPO",
+        "PNG",
+        "GIF",
+        "RGBA",
+        "palette",
+        "WebP",
+        "AVIF",
+    ],
 )
 def test_what_takes_more_memory_gets_a_share_of_the_ceiling(data: bytes, thousands: int) -> None:
     assert share(data) == pytest.approx(thousands, abs=25)
@@ -462,15 +477,28 @@ def test_pixels_in_small_chunks_are_taken_up_to_a_number(length: int, refused: b
 def test_the_worst_photo_that_is_taken_stays_below_400_mb(
     root: Path, image_format: str, size: tuple[int, int], mode: str, options: dict[str, Any]
 ) -> None:
+    data = encoded(Image.linear_gradient("L").resize(size).convert(mode), image_format, **options)
+    assert 150_000 < peak_kilobytes(root, data) < 400_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_worst_photo_that_lacks_its_end_marker_stays_below_400_mb_too(root: Path) -> None:
+    """It is decoded twice, and so wide that it cannot be scaled down."""
+    gray = Image.linear_gradient("L").resize((62_000, 400)).convert("RGB")
+    data = encoded(gray, "JPEG", progressive=True, subsampling=0, quality=5)
+    assert 150_000 < peak_kilobytes(root, data[:-2]) < 400_000
+
+
+def peak_kilobytes(root: Path, photo: bytes) -> int:
+    """The most memory of a process that classifies the photo."""
     program = (
         "import sys; from pathlib import Path; from serve.model.classifier import Classifier\n"
         "Classifier(Path('models/cats_dogs.tflite')).classify(sys.stdin.buffer.read())\n"
         "status = Path('/proc/self/status').read_text()\n"
         "print(status.split('VmHWM:')[1].split()[0])"
     )
-    data = encoded(Image.linear_gradient("L").resize(size).convert(mode), image_format, **options)
-    run = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, cwd=root, check=True)
-    assert 150_000 < int(run.stdout) < 400_000
+    run = subprocess.run([sys.executable, "-c", program], input=photo, capture_output=True, cwd=root, check=True)
+    return int(run.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -72,6 +72,13 @@ def test_a_small_file_of_many_scans_and_pixels_is_refused() -> None:
         decode(repeated(data, 200), 8, 8)
 
 
+def test_a_file_without_its_end_marker_is_decoded_twice_which_counts() -> None:
+    data = repeated(encoded(Image.new("L", (8000, 6250)), "JPEG", progressive=True), 15)
+    assert decode(data, 8, 8).size == (8, 8)
+    with pytest.raises(ImageTooLargeError, match="too long to decode"):
+        decode(data[:-2], 8, 8)
+
+
 def test_scans_with_garbage_and_restart_markers_between_are_counted() -> None:
     data = encoded(scene(), "JPEG", progressive=True, subsampling=0, restart_marker_blocks=2)
     one = jpeg.parts(data).work
