@@ -5,7 +5,6 @@ import io
 import logging
 import struct
 import warnings
-import zlib
 from typing import Any, Final
 
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
@@ -84,6 +83,8 @@ def load(image: Image.Image, parts: Parts, image_format: str) -> Image.Image:
 
 def _checksum(image: Image.Image) -> int:
     """Of the pixels, some rows at a time: `tobytes` copies."""
+    import zlib  # which no whole photo needs
+
     checksum, rows = 0, max(1, _CHECKED_PIXELS // image.width)
     for top in range(0, image.height, rows):
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
