@@ -1,6 +1,6 @@
 """The size of each handler on disk, in megabytes and files by part; of ours also what the image carries.
 
-MB are 2**20 bytes of the files' lengths, byte-code included. pip and setuptools, which every virtual environment has,
+MB are 2**20 bytes of the files' lengths, byte-code included. pip and setuptools, which most virtual environments have,
 do not count.
 """
 

@@ -21,8 +21,9 @@ import resource
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from benchmarks import machine
 from benchmarks.robustness import costly
@@ -36,8 +37,7 @@ MAX_MEGABYTES: Final = 400.0
 MAX_LOG_BYTES: Final = 16_000
 BARE_MEGABYTES: Final = 60.0
 """Of a process with Pillow and the model."""
-MEASUREMENTS: Final = 3
-"""Of what takes too long."""
+_MEASUREMENTS: Final = 3  # of what takes too long
 STOP_S: Final = 60
 """A photo that takes longer is ended."""
 
@@ -63,36 +63,14 @@ class Bill(NamedTuple):
         return too_much or self.status == 0
 
 
-def measure(classifier: Classifier, data: bytes, seconds: float = MAX_SECONDS) -> Bill:
+Taken = TypeVar("Taken", bound=tuple[Any, ...])
+
+
+def measure(classifier: Classifier, data: bytes) -> Bill:
     """Classify a photo in a process of its own, which has the model already.
 
     Its memory counts from there: this process may hold other files, and whatever else it has imported.
-
-    Args:
-        classifier: has the model.
-        data: of the photo.
-        seconds: see `confirmed`.
     """
-    return confirmed(classifier, data, _measured(classifier, data), seconds)
-
-
-def confirmed(classifier: Classifier, data: bytes, bill: Bill, seconds: float) -> Bill:
-    """A photo's bill, measured again if it took longer than `seconds` of processor: the least of them counts.
-
-    Of memory and log, the most counts.
-    """
-    bills = [bill]
-    while bills[-1].seconds > seconds and len(bills) < MEASUREMENTS:
-        bills.append(_measured(classifier, data))
-    return Bill(
-        min(bill.seconds for bill in bills),
-        max(bill.megabytes for bill in bills),
-        max(bill.log_bytes for bill in bills),
-        min(bill.status for bill in bills),
-    )
-
-
-def _measured(classifier: Classifier, data: bytes) -> Bill:
     with tempfile.TemporaryFile() as log, tempfile.TemporaryFile() as start:
         child = forked()
         if child == 0:
@@ -105,6 +83,25 @@ def _measured(classifier: Classifier, data: bytes) -> Bill:
     status = 100 * os.waitstatus_to_exitcode(result) if os.WIFEXITED(result) else 0
     megabytes = BARE_MEGABYTES + len(data) / 1e6 + grown
     return Bill(usage.ru_utime + usage.ru_stime, megabytes, written, status)
+
+
+def confirmed(classifier: Classifier, data: bytes, bill: Bill, seconds: float) -> Bill:
+    """A photo's bill, measured again if it took more than `seconds`: of memory and log, the most counts."""
+    taken, megabytes, log_bytes, statuses = zip(
+        *until_short(bill, lambda: measure(classifier, data), seconds), strict=True
+    )
+    return Bill(min(taken), max(megabytes), max(log_bytes), min(statuses))
+
+
+def until_short(first: Taken, measure: Callable[[], Taken], seconds: float) -> list[Taken]:
+    """A measurement, which begins with seconds of processor, and more of them while it takes longer than it may.
+
+    The least of their seconds counts: whatever else the machine and its host do only adds to them.
+    """
+    found = [first]
+    while found[-1][0] > seconds and len(found) < _MEASUREMENTS:
+        found.append(measure())
+    return found
 
 
 def forked() -> int:
@@ -246,7 +243,7 @@ def _measure_made(
     for name, make in costly.files().items():
         if only in name and not asked.is_set():
             data = made(make)
-            bill = measure(classifier, data, seconds)
+            bill = confirmed(classifier, data, measure(classifier, data), seconds)
             print(_line(name, bill, data), flush=True)
             report.note(name, bill, data)
             if bill.status == 200:

@@ -128,9 +128,7 @@ def measure(route: str, photo: bytes, seconds: float = bill.MAX_SECONDS) -> Meas
     """The photo over a route; None if it does not fit into a payload. `seconds`: of processor that are allowed."""
     if route in UPLOADS and len(photo) * 4 / 3 > MAX_PAYLOAD_BYTES - 66_000:  # headers, as the local service counts
         return None
-    found = [ROUTES[route](photo)]
-    while found[-1][0] > seconds and len(found) < bill.MEASUREMENTS:
-        found.append(ROUTES[route](photo))
+    found = bill.until_short(ROUTES[route](photo), lambda: ROUTES[route](photo), seconds)
     taken, megabytes, answered = zip(*found, strict=True)
     return min(taken), max(megabytes), all(answered)
 

@@ -74,8 +74,9 @@ def load(image: Image.Image, parts: Parts, image_format: str) -> Image.Image:
         return image
     # Where bits are missing, what is read in their place makes the pixels; where none are, it makes no difference.
     # One after the other: two at once would take twice the memory.
-    checksum = _checksum(_at_scale_of(image, parts.file.rstrip(b"\xff") + b"\xff\xd9"))
-    padded = _at_scale_of(image, parts.file.rstrip(b"\xff") + _PADDING + b"\xff\xd9")
+    file = parts.file.rstrip(b"\xff")
+    checksum = _checksum(_at_scale_of(image, file + b"\xff\xd9"))
+    padded = _at_scale_of(image, file + _PADDING + b"\xff\xd9")
     if _checksum(padded) != checksum:
         raise broken(image_format)
     return padded

@@ -360,7 +360,7 @@ def megapixel(mode: str, size: tuple[int, int] = (1000, 1000)) -> Image.Image:
         (encoded(megapixel("CMYK"), "JPEG"), 1300),
         (encoded(megapixel("RGB", (15_625, 64)), "JPEG"), 1120),  # 1/2 scale
         (encoded(megapixel("RGB", (50_000, 20)), "JPEG"), 1600),  # cannot be scaled down
-        (encoded(megapixel("RGB", (15_625, 64)), "JPEG", progressive=True)[:-2], 1120),  # decoded twice
+        (encoded(megapixel("RGB", (15_625, 64)), "JPEG", progressive=True)[:-2], 1120),  # decoded twice, in turn
         (encoded(megapixel("RGB", (50_000, 20)), "MPO", save_all=True, append_images=[megapixel("RGB")]), 1600),
         (encoded(megapixel("RGB"), "PNG"), 1725),
         (encoded(megapixel("P"), "GIF"), 980),
