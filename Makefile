@@ -44,12 +44,11 @@ LOCK := .venv/dev/bin/pip-compile --quiet --strip-extras --generate-hashes --no-
 LIBRARY_ONLY := --no-allow-unsafe $(addprefix --unsafe-package=,backports-strenum flatbuffers ml-dtypes numpy protobuf)
 SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensions)
 
-# The tests of a file share servers, models and browsers: they stay in one process. The files with most tests start first.
-PARALLEL := -n $(WORKERS) --dist loadfile
-# In the development environment, those whose tests take longest do.
-SLOWEST_FIRST := --no-loadscope-reorder
-# What runs the network: all else of `serve` has the same packages with either runtime.
-RUN_THE_NETWORK := $(wildcard tests/serve/model/test_*.py) tests/serve/test_app.py tests/serve/adapters/test_direct.py
+# The tests of a file share servers, models and browsers: they stay in one process. tests/conftest.py orders the files.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What depends on the runtime: all else of `serve`, decoding too, has the same packages with either.
+OF_THE_RUNTIME := $(patsubst %,tests/serve/%.py,test_app adapters/test_direct \
+	$(addprefix model/test_,c_stderr classifier explanation interpreter log model_file))
 # What has passed beside the serving requirements alone is not repeated in the development environment.
 PASSED := .cache/tests-passed
 # The tests of serve, and those of local that start no service.
@@ -80,9 +79,9 @@ screenshots: .venv/dev/installed  ## take the pictures of the page in docs/
 test: .venv/dev/installed .venv/serve-test/installed .venv/tflite-runtime-test/installed .venv/sam/installed  ## run all tests, in three environments
 	.venv/serve-test/bin/python -m pytest -q $(PARALLEL) --write-passed=$(PASSED) tests/serve
 	@if [ -x .venv/tflite-runtime-test/bin/python ]; then \
-	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) $(RUN_THE_NETWORK); \
+	  .venv/tflite-runtime-test/bin/python -m pytest -q $(PARALLEL) $(OF_THE_RUNTIME); \
 	else echo "NOT TESTED: tflite-runtime, which needs Python 3.11"; fi
-	.venv/dev/bin/python -m pytest $(PARALLEL) $(SLOWEST_FIRST) --skip-passed=$(PASSED) tests
+	.venv/dev/bin/python -m pytest $(PARALLEL) --skip-passed=$(PASSED) tests
 
 test-fast: .venv/dev/installed  ## run tests/serve and the units of local: no browser, container or training
 	.venv/dev/bin/python -m pytest -q $(PARALLEL) --hypothesis-profile=fast -m "not (browser or container or training)" $(FAST)

@@ -1,6 +1,7 @@
 """Fixtures and options for the tests of more than one folder."""
 
 import http.server
+import importlib.util
 import io
 import random
 import signal
@@ -91,8 +92,9 @@ TINY = ROOT / "tests" / "serve" / "model" / "tiny"
 
 @pytest.fixture(scope="session")
 def shipped_model_path() -> Path:
-    """The shipped model, whatever its labels: somebody may have put another in its place."""
-    return ROOT / "models" / "cats_dogs.tflite"
+    """The shipped model for this runtime, whatever its labels: somebody may have put another in its place."""
+    runtime = importlib.util.find_spec("tflite_runtime")
+    return ROOT / "models" / ("cats_dogs.tflite" if runtime is None else "cats_dogs.float16.tflite")
 
 
 @pytest.fixture(scope="session")

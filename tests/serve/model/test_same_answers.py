@@ -14,7 +14,6 @@ from PIL import Image, ImageOps
 
 import lambda_function
 from serve.model import preprocess
-from serve.model.classifier import Classifier
 
 Plain = Callable[[bytes], float]
 # Decoded at a reduced scale, or averaged in blocks first, a pixel is another one by a few levels of 255. It counts most
@@ -43,9 +42,9 @@ SIZES = [
 
 
 @pytest.fixture(scope="module")
-def plain(shipped_model_path: Path) -> Plain:
+def plain() -> Plain:
     """P(positive class), or of more than two labels P(the last), of a file's bytes, rounded as by the handler."""
-    classifier = Classifier(shipped_model_path)
+    classifier = lambda_function.app.classifier
     labels, positive_class = classifier.description.labels, classifier.description.positive_class
     place = labels.index(positive_class or labels[-1])
 
