@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.cloudformation.parsing import get_model_map
 
 from tests.e2e import emulated_stack
 from tests.e2e.conftest import Invoke
@@ -97,6 +96,8 @@ def start(
 
 
 def test_moto_makes_all_but_what_it_lacks(deployed: Deployed) -> None:
+    from moto.cloudformation.parsing import get_model_map  # loads all that moto has: a second in each test process
+
     assert deployed.lacking == emulated_stack.LACKING
     assert not emulated_stack.LACKING & get_model_map().keys()
 
