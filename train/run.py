@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from evaluate import metrics
-from train import backgrounds, batches, data, devices, fit, metadata, models, progress, splits, workers
+from train import backgrounds, batch_norm, batches, data, devices, fit, metadata, models, progress, splits, workers
 from train.backbones import BASELINE
 from train.folder import SHARES, Split
 from train.learner import Learner
@@ -85,7 +85,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     run = fit.Run(photos, folder, batch_size, args.seed, args.checkpoint_steps, args.tensorboard)
     todo = phases(args)
     model = _train_phases(model, todo, run, state, source)
-    file = _write_model(_in_float32(model, args), output / _file(args.model))
+    file = _write_model(model, args, output / _file(args.model))
     written = {**_about_network(args, file, model, todo, state), "batch_size": batch_size}
     _write_metadata(args, output, written, _about_data(source, photos))
     _write_history(output / "history" / f"{args.model}.json", state)
@@ -134,7 +134,8 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
 
 
 def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
-    model = Learner.of(models.build(args.model, args.img_size, args.weights, models.outputs(source.labels)))
+    network = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+    model = Learner.of(batch_norm.fused(network))
     devices.share_statistics(model)
     return Progress(environment=metadata.environment()), model
 
@@ -175,21 +176,13 @@ def _backgrounds(model: keras.Model, run: fit.Run) -> Pixels:
     return np.asarray(np.load(file, mmap_mode="r"))
 
 
-def _in_float32(model: keras.Model, args: argparse.Namespace) -> keras.Model:
-    """The network without mixed precision, in which it was trained: a file converts, and runs on any machine."""
-    if keras.config.dtype_policy().name == "float32":
-        return model
+def _write_model(model: keras.Model, args: argparse.Namespace, file: Path) -> Path:
+    """Write the network of Keras's own layers in float32, whatever trained it: a file converts, and loads anywhere."""
     keras.config.set_dtype_policy("float32")
     network = models.build(args.model, args.img_size, "none", model.output_shape[1])
     network.set_weights(model.get_weights())
-    return network
-
-
-def _write_model(model: keras.Model, file: Path) -> Path:
-    """Write the network without the optimizer's state, which is two thirds of the bytes."""
-    model.compile()
     partial = file.with_suffix(".new.keras")
-    keras.Model(model.inputs, model.outputs, name=model.name).save(partial)
+    network.save(partial)
     return partial.replace(file)
 
 
