@@ -36,8 +36,8 @@ def fused(network: keras.Model) -> keras.Model:
     """The same network, with its weights, and each batch normalization in one operation."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = FusedBatchNormalization if type(layer) is keras.layers.BatchNormalization else type(layer)
-        return kind.from_config(layer.get_config())
+        replaced = type(layer) is keras.layers.BatchNormalization and layer.center and layer.scale
+        return (FusedBatchNormalization if replaced else type(layer)).from_config(layer.get_config())
 
     copy = keras.models.clone_model(network, clone_function=clone)
     copy.set_weights(network.get_weights())

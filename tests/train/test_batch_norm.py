@@ -1,14 +1,10 @@
 """Batch normalization in one operation is Keras's own: answers, gradients and moving averages."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import make_photos
-from tests.train.conftest import Train
 from train import backbones, batch_norm, models
 
 pytestmark = pytest.mark.training
@@ -67,8 +63,3 @@ def test_a_fused_network_answers_as_before(name: str) -> None:
         assert (one.name, one.trainable_weights == []) == (other.name, other.trainable_weights == [])
     images = np.random.default_rng(4).integers(0, 256, (3, 96, 96, 3), np.uint8)
     np.testing.assert_allclose(network(images), fused(images), rtol=1e-3)
-
-
-def test_files_hold_layers_of_keras_alone(tmp_path: Path, train: Train) -> None:
-    network = train(make_photos(tmp_path / "photos", 20), tmp_path / "out", "--model", "baseline", "--epochs", "1")
-    assert {type(layer).__module__.partition(".")[0] for layer in network.layers} == {"keras"}

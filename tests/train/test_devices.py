@@ -42,12 +42,13 @@ def test_two_devices_have_the_losses_of_one(root: Path, tmp_path: Path) -> None:
             assert a[figure] == pytest.approx(b[figure], rel=1e-3)
 
 
-def test_a_network_of_mixed_precision_is_written_in_float32(tmp_path: Path, train: Train) -> None:
+def test_a_network_of_mixed_precision_is_written_in_float32_and_keras_layers(tmp_path: Path, train: Train) -> None:
     photos = make_photos(tmp_path / "photos", 20)
     flags = ["--model", "baseline", "--epochs", "1", "--precision", "mixed_float16"]
     model = train(photos, tmp_path / "out", *flags)
     assert keras.config.dtype_policy().name == "float32"
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert {type(layer).__module__.partition(".")[0] for layer in model.layers} == {"keras"}
     assert all(np.isfinite(weights).all() for weights in model.get_weights())
     known = json.loads((tmp_path / "out" / "metadata.json").read_text())["models"]["baseline"]
     assert known["test"]["scratch"]["photos"] == 4
