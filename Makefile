@@ -14,8 +14,8 @@ FUNCTION ?= ClassifyFunction
 PORT ?= 8000
 ## your own photos for `train`: a folder with one sub-folder per class
 DATA ?=
-## folder of the run for `convert` and `publish`
-RUN ?= runs/$(if $(DATA),$(notdir $(DATA:%/=%)),cats_vs_dogs)
+## folder of the run; by default runs/cats_vs_dogs, or runs/FOLDER of DATA
+RUN ?=
 # A test waits for a server or a container while others compute.
 TWO_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 ## test processes that run at once
@@ -31,9 +31,14 @@ BUILD_FLAGS ?=
 ## flags of `sam local invoke`
 INVOKE_FLAGS ?=
 
-# As it was typed, in the environment: a "$$" or a quote in a name means nothing to make or the shell.
-override IMAGE := $(value IMAGE)
-export IMAGE
+# The last part of a path, which may hold spaces.
+space := $(subst ,, )
+last_part = $(subst |,$(space),$(notdir $(lastword $(abspath $(subst $(space),|,$1)))))
+# As they were typed, in the environment: a space, a "$$" or a quote in a name means nothing to make or the shell.
+predict: override export IMAGE := $(value IMAGE)
+train: override export DATA := $(value DATA)
+train convert publish: override export RUN := $(or $(value RUN),runs/$(or $(call last_part,$(value DATA)),cats_vs_dogs))
+invoke: override export EVENT := $(value EVENT)
 
 PYTHON311 := $(shell command -v python3.11)
 RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
@@ -116,22 +121,22 @@ hooks: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## run qu
 	.venv/lint/bin/pre-commit install
 
 train: .venv/dev/installed  ## train on cats_vs_dogs, or on DATA=FOLDER; TRAIN_FLAGS="--weights FILE" where Keras cannot download
-	.venv/dev/bin/python -m train --model baseline $(DATA:%=--data-dir %) $(TRAIN_FLAGS)
-	.venv/dev/bin/python -m train --model mobilenetv2 $(DATA:%=--data-dir %) $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model baseline $(if $(DATA),--data-dir "$$DATA") --output "$$RUN" $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model mobilenetv2 $(if $(DATA),--data-dir "$$DATA") --output "$$RUN" $(TRAIN_FLAGS)
 
 convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the network of $(RUN) to int8 for LiteRT and float16 for tflite-runtime
-	.venv/dev/bin/python -m convert --model $(RUN)/model.keras $(RUNTIMES) $(CONVERT_FLAGS)
-	.venv/dev/bin/python -m convert --model $(RUN)/model.keras $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
+	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(RUNTIMES) $(CONVERT_FLAGS)
+	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
 
 publish: .venv/dev/installed  ## check the files of $(RUN) and put them in models/; CHECK_FLAGS="--photos FOLDER"
-	.venv/dev/bin/python -m evaluate check --model $(RUN)/model.tflite $(CHECK_FLAGS)
-	.venv/dev/bin/python -m evaluate publish $(RUN)
+	.venv/dev/bin/python -m evaluate check --model "$$RUN/model.tflite" $(CHECK_FLAGS)
+	.venv/dev/bin/python -m evaluate publish "$$RUN"
 
 build: .venv/sam/installed  ## build the container image
 	$(SAM) build $(BUILD_FLAGS)
 
 invoke: .venv/sam/installed  ## run the function once in its container: make invoke EVENT=events/url.json
-	$(SAM) local invoke $(FUNCTION) -e $(EVENT) $(INVOKE_FLAGS)
+	$(SAM) local invoke $(FUNCTION) -e "$$EVENT" $(INVOKE_FLAGS)
 
 api: .venv/sam/installed  ## run the API in its container, on localhost:3000
 	$(SAM) local start-api --warm-containers LAZY

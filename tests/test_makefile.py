@@ -1,8 +1,10 @@
 """`make help` lists what the Makefile has."""
 
+import itertools
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,12 +65,52 @@ def test_every_target_that_a_page_names_exists(page: str, root: Path, makefile: 
     assert set(named) <= public_targets(makefile)
 
 
-@pytest.mark.parametrize("name", ["my cat.jpg", "a$b.jpg", "$(HOME).jpg", 'a"b.jpg', "a'b`c.jpg", "a#b.jpg"])
-def test_predict_passes_on_any_name(root: Path, tmp_path: Path, name: str) -> None:
-    python = tmp_path / ".venv" / "serve" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\nprintf "%s" "$2"\n')
-    python.chmod(0o755)
-    (tmp_path / ".venv" / "serve" / "installed").touch()
-    run = run_make(root, "--directory", str(tmp_path), "--file", str(root / "Makefile"), "predict", f"IMAGE={name}")
-    assert run == name
+@pytest.fixture
+def runs(root: Path, tmp_path: Path) -> Callable[..., list[list[str]]]:
+    """Runs make where each program only prints its arguments; returns those of each."""
+    for environment, program in (("serve", "python"), ("dev", "python"), ("tflite-runtime-test", ""), ("sam", "sam")):
+        folder = tmp_path / ".venv" / environment
+        (folder / "bin").mkdir(parents=True)
+        (folder / "installed").touch()
+        if program:
+            (folder / "bin" / program).write_text('#!/bin/sh\nprintf "%s\\n" "$@" ""\n')
+            (folder / "bin" / program).chmod(0o755)
+    lock = tmp_path / "requirements" / "tflite-runtime-test.txt"
+    lock.parent.mkdir()
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+    def run(*arguments: str) -> list[list[str]]:
+        printed = run_make(root, "--silent", f"--directory={tmp_path}", f"--file={root / 'Makefile'}", *arguments)
+        return [program.split("\n") for program in printed.removesuffix("\n\n").split("\n\n")]
+
+    return run
+
+
+NAMES = ["my cat", "a  b", "a$b", "$(HOME)", 'a"b', "a'b`c", "a#b", "a%b", "a.b"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_may_have_any_name(runs: Callable[..., list[list[str]]], name: str) -> None:
+    assert runs("predict", f"IMAGE={name}") == [["lambda_function.py", name]]
+    assert runs("invoke", f"EVENT={name}") == [["local", "invoke", "ClassifyFunction", "-e", name]]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("data", ["{}", "{}/", "../my {}/{}", "/x/{}/y/.."])
+def test_a_folder_of_photos_names_its_run(runs: Callable[..., list[list[str]]], data: str, name: str) -> None:
+    folder = data.format(name, name)
+    for command in runs("train", "convert", "publish", f"DATA={folder}"):
+        flags = dict(itertools.pairwise(command))
+        if "train" in command:
+            assert (flags["--data-dir"], flags["--output"]) == (folder, f"runs/{name}")
+        elif "publish" in command:
+            assert command[-1] == f"runs/{name}"
+        else:
+            assert Path(flags["--model"]).parent == Path("runs", name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_may_have_any_name(runs: Callable[..., list[list[str]]], name: str) -> None:
+    assert [command[-1] for command in runs("publish", f"RUN={name}")] == [f"{name}/model.tflite", name]
+    assert "runs/cats_vs_dogs" in runs("train")[0]
