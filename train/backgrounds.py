@@ -65,11 +65,11 @@ def _emptiest_windows(
         (photos, 2): top and left as shares of the height and width; (photos,): the most evidence in the window.
     """
     size = class_map.input_shape[1]
-    traced = tf.function(lambda images: class_map(images, training=False), reduce_retracing=True)
+    answer = models.traced(class_map)
     windows, evidence = [], []
     for images in batches:
         resized = tf.image.resize(images.astype(np.float32), (size, size))
-        evidence_at = _evidence(traced(resized).numpy()).max(axis=-1)
+        evidence_at = _evidence(answer(resized).numpy()).max(axis=-1)
         cells = evidence_at.shape[1]
         wide = max(1, round(WINDOW * cells))
         largest = np.lib.stride_tricks.sliding_window_view(evidence_at, (wide, wide), axis=(1, 2)).max((-1, -2))

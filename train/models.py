@@ -152,12 +152,12 @@ def unfreeze(model: keras.Model, batch_norm_momentum: float) -> None:
 
 def predict(model: keras.Model, photos: splits.Photos, batch_size: int = 64) -> npt.NDArray[np.float64]:
     """P(positive class) of each photo, (photos,), float64; for more than two labels P(label), (photos, labels)."""
-    answer, ordered = _traced(model), batches.in_order(photos, batch_size, model.output_shape[1])
+    answer, ordered = traced(model), batches.in_order(photos, batch_size, model.output_shape[1])
     found = np.concatenate([answer(images) for images, _ in ordered]).astype(np.float64)
     return found[:, 0] if found.shape[1] == 1 else found
 
 
 @functools.lru_cache(maxsize=1)
-def _traced(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    """The network as a graph: several splits in turn need one trace, of seconds."""
+def traced(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The network's answers as a graph: several splits in turn need one trace, of seconds."""
     return tf.function(lambda images: model(images, training=False), reduce_retracing=True)
