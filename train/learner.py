@@ -12,7 +12,7 @@ from train.augment import Augment
 class Learner(keras.Model):
     """A network that augments the photos of its training steps; see `batches.for_training`.
 
-    The layer that does it is no part of the network: neither files nor answers know of it.
+    The layer that does it is no part of the network: no file and no answer knows of it.
     """
 
     @classmethod

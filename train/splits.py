@@ -1,7 +1,7 @@
 """The splits of a data set: which photos belong to each, and their pixels, decoded when a batch needs them.
 
 Every photo goes through `serve.model.preprocess.decode`: the network trains on the pixels that it will serve. Pixels
-are kept neither on disk nor in memory, whatever the number of photos. The cache holds a manifest: one line for each
+are not kept, on disk or in memory, whatever the number of photos. The cache holds a manifest: one line for each
 photo, with its split and, if it is left out, the reason.
 """
 
