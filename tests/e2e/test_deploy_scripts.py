@@ -221,8 +221,8 @@ def stack(aws: str) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def answered_uploads(aws: str) -> Iterator[None]:
-    """Writes a result for each upload, as the deployed queue and function do."""
+def answering_stack(stack: Callable[[str], str], aws: str) -> Iterator[Callable[[str], str]]:
+    """As `stack`, and each upload gets a result, as from the deployed queue and function. Needs its buckets first."""
     s3, done = client("s3", aws), threading.Event()
 
     def answer() -> None:
@@ -234,15 +234,14 @@ def answered_uploads(aws: str) -> Iterator[None]:
 
     thread = threading.Thread(target=answer)
     thread.start()
-    yield
+    yield stack
     done.set()
     thread.join()
 
 
-@pytest.mark.usefixtures("answered_uploads")
-def test_a_stack_that_works_passes_the_smoke_test(run: Run, stack: Callable[[str], str]) -> None:
+def test_a_stack_that_works_passes_the_smoke_test(run: Run, answering_stack: Callable[[str], str]) -> None:
     with local_service() as api:
-        done = run("smoke-test.sh", stack(api.url))
+        done = run("smoke-test.sh", answering_stack(api.url))
     assert done.returncode == 0, done.stdout + done.stderr
     assert '{"status": "ok"' in done.stdout
     assert "direct invocation: {" in done.stdout
