@@ -1,11 +1,11 @@
 """python -m convert: a trained network in, a .tflite file beside it out, if it is accurate enough."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from convert.modes import MODES
+from train import tensorflow_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,7 +84,7 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it on its first import
+    tensorflow_options.set_defaults()
     from convert import run  # seconds of TensorFlow, which --help does without
     from train import data
 

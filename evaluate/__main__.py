@@ -1,9 +1,10 @@
 """python -m evaluate: measure a model file against its acceptance criteria, and write the card and the tables."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from train import tensorflow_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,7 +68,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     args = parser().parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it on its first import
+    tensorflow_options.set_defaults()
     from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
     from train import data
 

@@ -1,11 +1,11 @@
 """python -m train: photos in; a network, its metadata and its history out, in a folder of their own."""
 
 import argparse
-import os
 import signal
 import sys
 from pathlib import Path
 
+from train import tensorflow_options
 from train.backbones import BACKBONES, BASELINE, DEFAULT, NETWORKS
 
 
@@ -130,7 +130,7 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it on its first import
+    tensorflow_options.set_defaults()
     from train import data, fit, run, workers  # seconds of TensorFlow, which --help does without
 
     try:
