@@ -6,6 +6,7 @@ benchmarks/README.md gets all of them. README.md gets the most important ones, b
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -31,7 +32,7 @@ SECTIONS: Final[dict[str, tuple[str, ModuleType]]] = {
 
 _METHOD: Final = """\
 `make benchmarks` repeats this on your machine. `python -m benchmarks.report` rewrites these pages and plots from
-`results.json`.
+`results.json`, and from the `results-NAME.json` of other machines.
 
 Each baseline has a virtual environment of its own, made from hashed locks in [`requirements/`](requirements); our
 handler's is made from the project's locks. All of them run the same trained network, `models/cats_dogs.keras`, and the
@@ -60,8 +61,13 @@ def with_summary(text: str, results: dict[str, Any]) -> str:
     return marks.replaced(text, BEGIN, END, summary(results))
 
 
-def page(results: dict[str, Any]) -> str:
-    """benchmarks/README.md."""
+def page(results: dict[str, Any], others: Iterable[dict[str, Any]] = ()) -> str:
+    """benchmarks/README.md.
+
+    Args:
+        results: of the run whose figures stand everywhere.
+        others: of runs on other machines; see `of_other_machines`.
+    """
     photo_bytes = results.get("warm", {}).get("photo_bytes", {})
     sizes = ", ".join(f"{warm.TITLES[kind]} {count / 1e3:,.0f} kB" for kind, count in photo_bytes.items())
     parts = [
@@ -72,11 +78,19 @@ def page(results: dict[str, Any]) -> str:
     if overview(results):
         parts.append(style.image("plots/overview.png", "Cold start, warm answers, memory and size of each handler"))
     parts += ["## Targets", targets.table(results)]
+    for other in others:
+        title = f"## The same with {other['about']['machine']['instructions']}"
+        parts += [title, _about(other) + _warning(other), _overview_table(other), targets.table(other)]
     for name, (title, module) in SECTIONS.items():
         if name in results:
             parts += [f"## {title}", _where(results), module.markdown(results[name])]
             parts.append(style.image(f"plots/{name}.png", title))
     return "\n\n".join([*parts, "## Versions", _versions(results["about"])]) + "\n"
+
+
+def of_other_machines(file: Path) -> list[dict[str, Any]]:
+    """The results of runs on other machines: those beside `file`, NAME.json, whose names are NAME-*.json."""
+    return [json.loads(other.read_text(encoding="utf-8")) for other in sorted(file.parent.glob(f"{file.stem}-*.json"))]
 
 
 def summary(results: dict[str, Any]) -> str:
@@ -148,15 +162,17 @@ def _cell(title: str, found: dict[str, Any] | None) -> str:
     return "-" if found is None else f"{found['median']:,.{1 if title.startswith('warm') else 0}f}"
 
 
-def write(results: dict[str, Any], readme: Path, folder: Path) -> None:
-    """Bring `readme`, `folder`/README.md and `folder`/plots up to date.
+def write(file: Path, readme: Path, folder: Path) -> None:
+    """Bring `readme`, `folder`/README.md and `folder`/plots up to date with the results in `file`.
 
     Raises:
+        FileNotFoundError: there are no results.
         ValueError: `readme` has no marks.
     """
+    results = json.loads(file.read_text(encoding="utf-8"))
     readme.write_text(with_summary(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    (folder / "README.md").write_text(page(results), encoding="utf-8")
+    (folder / "README.md").write_text(page(results, of_other_machines(file)), encoding="utf-8")
     for name, (_, module) in SECTIONS.items():
         if name in results:
             module.plot(results[name], folder / "plots" / f"{name}.png")
@@ -194,7 +210,7 @@ def main(argv: list[str] | None = None) -> int:
 def write_or_explain(results: Path, readme: Path, folder: Path) -> int:
     """Write the pages, or print why not; returns the exit status."""
     try:
-        write(json.loads(results.read_text(encoding="utf-8")), readme, folder)
+        write(results, readme, folder)
     except FileNotFoundError as error:
         print(f"error: {error.filename}: no such file; make it with `python -m benchmarks`", file=sys.stderr)
         return 2

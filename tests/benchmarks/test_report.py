@@ -10,7 +10,19 @@ def test_the_pages_have_the_figures_of_the_results(root: Path) -> None:
     results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
     readme = (root / "README.md").read_text(encoding="utf-8")
     assert report.with_summary(readme, results) == readme
-    assert (root / "benchmarks" / "README.md").read_text(encoding="utf-8") == report.page(results)
+    assert (root / "benchmarks" / "README.md").read_text(encoding="utf-8") == report.page(
+        results, report.of_other_machines(report.RESULTS)
+    )
+
+
+def test_other_machines_have_their_own_figures_and_limits(tmp_path: Path) -> None:
+    results = json.loads(report.RESULTS.read_text(encoding="utf-8"))
+    results["about"]["machine"]["instructions"] = "AVX2"
+    (tmp_path / "results-avx2.json").write_text(json.dumps(results))
+    (other,) = report.of_other_machines(tmp_path / "results.json")
+    section = report.page(results, [other]).split("\n## The same with AVX2\n")[1].split("\n## ")[0]
+    assert "| warm, small JPEG / tutorial | at most 0.85 x |" in section
+    assert "| ours: LiteRT int8 |" in section
 
 
 def test_without_results_it_says_how_to_make_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
