@@ -39,7 +39,7 @@ from train.pixels import Pixels, decode
 # The settings; the end of the notebook says what they mean.
 MODELS: Final = Path(os.environ.get("NOTEBOOK_MODELS", "models"))
 DATA_DIR: Final = Path(os.environ["NOTEBOOK_DATA_DIR"]) if "NOTEBOOK_DATA_DIR" in os.environ else None
-EXTERNAL: Final = Path(os.environ.get("NOTEBOOK_EXTERNAL", "../shared/photos"))
+EXTERNAL: Final = Path(os.environ["NOTEBOOK_EXTERNAL"]) if "NOTEBOOK_EXTERNAL" in os.environ else None
 PHOTOS: Final = int(os.environ.get("NOTEBOOK_PHOTOS", "0"))
 
 Numbers = npt.NDArray[np.float64]
@@ -158,9 +158,9 @@ def _size(photo: Photo) -> tuple[int, int]:
         return picture.size
 
 
-def external_photos(folder: Path) -> list[Photo]:
-    """The external test set, or a slice of it; empty if there is no such folder."""
-    if not folder.is_dir():
+def external_photos(folder: Path | None) -> list[Photo]:
+    """The external test set, or a slice of it; empty without a folder."""
+    if folder is None:
         return []
     source = data.open_source(folder)
     photos = [photo for split in data.SPLITS for photo in data.read_split(source, split)]
