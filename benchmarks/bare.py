@@ -50,8 +50,8 @@ def run(bench: Bench, rounds: int) -> dict[str, Any]:
     """Measure; milliseconds throughout.
 
     Returns:
-        "bare": the floor, the floor without a photo, and ours. "s3_cost": of the first photo from S3, the plain way and
-        ours. "phases": of ours, by part. "imports": by kind of event, see `benchmarks.imports.by_package`.
+        "bare": the floor, the floor without a photo, and our handler. "s3_cost": of the first photo from S3, the plain
+        way and ours. "phases": our handler, by part. "imports": by kind of event, see `benchmarks.imports.by_package`.
     """
     python, environ, url = bench.ours.python, bench.environ, json.dumps(bench.asked["url"])
     probes = {

@@ -1,4 +1,4 @@
-"""The size of each handler on disk, in megabytes and files by part; of ours also what the image carries.
+"""The size of each handler on disk, in megabytes and files by part; for our handler, also the image.
 
 MB are 2**20 bytes of the files' lengths, byte-code included. pip and setuptools, which most virtual environments have,
 do not count.
@@ -35,7 +35,7 @@ Files = dict[str, list[Path]]
 
 
 def run(contenders: list[Contender], rounds: int = 1) -> dict[str, Any]:  # noqa: ARG001  (as in every section)
-    """Count every handler's files, and those of ours that the image carries.
+    """Count every handler's files, and those of our handler that the image carries.
 
     Args:
         contenders: with their environments.
@@ -121,7 +121,7 @@ def _client_entries(site_packages: Path) -> set[str]:
 
 
 def code_files(folder: Path) -> Iterator[Path]:
-    """The handler's code: of ours `lambda_function.py` and `serve`, of a baseline its folder."""
+    """The handler's code: for ours `lambda_function.py` and `serve`, for a baseline its folder."""
     if folder != ROOT:
         yield from _files_below(folder)
         return
@@ -162,7 +162,7 @@ def _row(title: str, found: dict[str, Any]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """The installed megabytes of every handler, and of ours what the image carries; a PNG."""
+    """The installed megabytes of every handler, and what the image carries of ours; a PNG."""
     columns = {
         title: {
             found["title"]: figures.summary([found[part]["total_mb"]]) for found in results.values() if part in found

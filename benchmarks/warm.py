@@ -52,7 +52,7 @@ def run(contenders: list[Contender], rounds: int) -> dict[str, Any]:
         "titles" of the handlers. "photo_bytes": by kind. "answers": by kind of photo, by handler or "floor": "p50" and
         "cpu" a round, and "p99" of all calls. "memory": by handler: the peak bytes a round after small photos, and
         after a large one. "batch": by handler: milliseconds a photo from S3, "ten" in one event and "one" by one.
-        "stages": of ours, by event.
+        "stages": our handler, by event.
 
     Raises:
         BenchmarkError: a handler fails.

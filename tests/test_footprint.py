@@ -56,7 +56,7 @@ def test_the_code_in_the_image_is_small(root: Path) -> None:
 
 @pytest.mark.parametrize("lock", ["serve.txt", "serve-tflite-runtime.txt"])
 def test_the_image_installs_no_package_unseen(root: Path, lock: str) -> None:
-    """A dependency more is megabytes and imports more: whoever adds one says so here."""
+    """A dependency costs megabytes and imports: a new one belongs here, too."""
     named = re.findall(r"^([a-z0-9._-]+)==", (root / "requirements" / lock).read_text(encoding="utf-8"), re.MULTILINE)
     of_botocore = {"botocore", "jmespath", "python-dateutil", "six", "urllib3"}
     runtime = {"numpy", "tflite-runtime"} if "tflite" in lock else {"ai-edge-litert"}

@@ -97,7 +97,7 @@ def mutated(data: bytes, other: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.choice((1, 1, 2, 3, 5, 8))):
         _edit(edited, other, chance)
     result = bytes(edited)
-    # Else nearly every edit of a PNG would be told by its checksum, and go no further.
+    # Otherwise a wrong checksum ends the decoding of nearly every edited PNG.
     return with_png_checksums(result) if result.startswith(_PNG_SIGNATURE) and chance.random() < 0.9 else result
 
 

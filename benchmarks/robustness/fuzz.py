@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="the number of the first input")
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore", UserWarning)  # Pillow's, on files that it can read all the same
+    warnings.simplefilter("ignore", UserWarning)  # Pillow's, on broken files that it still reads
     counts: collections.Counter[tuple[str, int]] = collections.Counter()
     slowest, started, progress = 0.0, time.perf_counter(), Progress()
     for kind, status, seconds in fuzz(arguments.seed, range(arguments.first, arguments.first + arguments.inputs)):

@@ -89,8 +89,8 @@ class Classifier:
             explain: also say where in the photo the evidence for the label is.
 
         Raises:
-            ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`), or there
-                is to be an explanation and the file has no map.
+            ProblemError: the bytes are not an image that is taken here (see `serve.model.preprocess.decode`), or an
+                explanation is asked for and the file has no map.
         """
         if explain and not self.explains:
             raise NoExplanationError

@@ -64,7 +64,7 @@ def read(path: Path) -> Description:
         FileNotFoundError: there is no such file.
         ValueError: it has no description, or an incomplete one.
     """
-    path.stat()  # if it is not there, that is to be said
+    path.stat()  # a missing file is not one without a description
     try:
         details = json.loads(_member(path, _METADATA))
         description = Description(

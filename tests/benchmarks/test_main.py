@@ -1,4 +1,4 @@
-"""One real round of ours: under AWS's emulator, with S3 from moto, down to the pages. No time is judged."""
+"""One real round of our handler: under AWS's emulator, with S3 from moto, down to the pages. No time is judged."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def folder(ours: Contender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     (folder / "README.md").write_text(f"before\n{report.BEGIN}\n{report.END}\nafter\n")
     with pytest.MonkeyPatch.context() as patch:
-        # Other tests run at the same time: only files of ours leave the page cache.
+        # Other tests run at the same time: only our own files leave the page cache.
         patch.setattr(page_cache, "DROP_CACHES", folder / "no-such-folder" / "drop_caches")
         found = sections.measure(("cold", "warm", "cost"), [ours], 1, folder / "results.json", busy=True)
     # `make test` has made this environment; that of these tests has TensorFlow, which takes half a minute to copy.

@@ -123,7 +123,7 @@ def test_a_worse_file_replaces_nothing(
     (output / "out.tflite").write_bytes(b"the one before")
     convert = quantize.convert
 
-    def spoiled(model: keras.Model, *args: object) -> bytes:
+    def swapped(model: keras.Model, *args: object) -> bytes:
         logit = model.get_layer(models.LOGIT_LAYER)
         logit.kernel.assign(-logit.kernel)  # what was a cat is a dog now
         logit.bias.assign(-logit.bias)
@@ -132,7 +132,7 @@ def test_a_worse_file_replaces_nothing(
         logit.bias.assign(-logit.bias)
         return content
 
-    monkeypatch.setattr(quantize, "convert", spoiled)
+    monkeypatch.setattr(quantize, "convert", swapped)
     assert cli.main([*flags, "--max-accuracy-drop", "0.3"]) == 2
     assert "--max-accuracy-drop" in capsys.readouterr().err
     assert (output / "out.tflite").read_bytes() == b"the one before"

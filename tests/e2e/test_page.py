@@ -1,6 +1,6 @@
 """The page in a real Chromium, against a real service; nothing leaves loopback.
 
-SCREENSHOTS=docs makes the pictures of the README anew.
+SCREENSHOTS=docs takes the pictures of the README again.
 """
 
 import csv

@@ -20,7 +20,7 @@ SHORT = settings(
     derandomize=True, deadline=None, database=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
 )
 
-# Pillow warns of some broken files that it reads all the same.
+# Pillow warns of some broken files that it still reads.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 places = st.integers(0, 10_000)

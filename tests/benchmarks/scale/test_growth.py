@@ -1,4 +1,4 @@
-"""Every part of the scale section, in a tiny real run of ours in this environment."""
+"""Every part of the scale section, in a tiny real run of our handler in this environment."""
 
 import io
 import sys

@@ -536,7 +536,7 @@ def test_truncated_files_are_errors(photo: Image.Image, image_format: str, part:
         b"\0\0\0\x1cftypavif",
         png(1, 1, 8, 2, b""),
         png(0, 0, 8, 2, b""),
-        png(1, 1, 8, 3, b"\0\0"),  # a palette image without its palette: undefined, but no fault of ours
+        png(1, 1, 8, 3, b"\0\0"),  # a palette image without its palette: undefined, but not our fault
     ],
 )
 def test_hardly_more_than_a_beginning_is_a_client_error(data: bytes) -> None:
