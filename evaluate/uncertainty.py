@@ -12,6 +12,7 @@ from evaluate import metrics
 from evaluate.criteria import MAX_FALSE_ALARM_RATE
 from serve.errors import ProblemError
 from serve.model.classifier import Classifier, Prediction
+from train.folder import printable
 
 _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "skimage": tuple(
@@ -69,7 +70,7 @@ def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path])
     in_answers = threshold is not None
     if threshold is None:
         threshold = float(np.quantile(confidences, MAX_FALSE_ALARM_RATE))
-    found = {file.name: confidence < threshold for file, confidence in _confidences(classifier, files)}
+    found = {printable(file.name): confidence < threshold for file, confidence in _confidences(classifier, files)}
     return {
         "threshold": threshold,
         "in_answers": in_answers,
@@ -85,7 +86,7 @@ def _confidences(classifier: Classifier, files: Sequence[Path]) -> list[tuple[Pa
         try:
             prediction = classifier.classify(file.read_bytes())
         except ProblemError as problem:
-            print(f"skipped {file.name}: {problem.detail}")
+            print(f"skipped {printable(file.name)}: {problem.detail}")
             continue
         confidences.append((file, _confidence(prediction)))
     return confidences

@@ -1,7 +1,9 @@
 """python -m local PHOTO ...: the command `classify`. See `local.cli`."""
 
+import io
 import os
 import sys
+from typing import cast
 
 # As a shell reports a process that a signal ended: 128 + its number. SIGINT is 2, SIGPIPE 13.
 INTERRUPTED = 130
@@ -14,6 +16,8 @@ def main() -> None:
     try:
         from local.cli import main as run  # here, because Ctrl-C may come during the imports
 
+        # A name that the terminal's encoding lacks ends no run: it is escaped, as in JSON.
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
         status = run()
         sys.stdout.flush()
     except KeyboardInterrupt:

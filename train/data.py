@@ -179,7 +179,7 @@ class FolderSource:
 
     def __init__(self, root: Path, positive_class: str | None = None) -> None:
         root = root.resolve()
-        self.name, self.version = root.name, FOLDER
+        self.name, self.version = folder.printable(root.name), FOLDER
         try:
             self.listing = folder.listing(root)
         except folder.FolderError as error:
@@ -190,7 +190,7 @@ class FolderSource:
             self.labels = self.labels[::-1]
         numbers = {label: number for number, label in enumerate(self.labels)}
         self.photos: Sequence[StoredPhoto] = [
-            StoredPhoto(file.name, numbers[file.label], f"{root}/{file.name}")
+            StoredPhoto(folder.printable(file.name), numbers[file.label], f"{root}/{file.name}")
             for split in SPLITS
             for file in self.listing.splits[split]
         ]

@@ -6,6 +6,7 @@ missing validation or test split is cut from `train/`.
 
 import hashlib
 import os
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ _NAMES: Final[dict[str, Split]] = {"train": "train", "validation": "validation",
 _SYSTEM: Final = frozenset({"__MACOSX", "@eaDir", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini"})
 _HEADER: Final = 64  # bytes that identify a format
+_UNREADABLE: Final = "cannot be read"
 
 
 class FolderError(ValueError):
@@ -72,10 +74,15 @@ class Listing:
         lines = [f"{'class':{width}}  " + "  ".join(f"{split:>10}" for split in SHARES)]
         rows = ([f"{counts[label, split]:>10,}" for split in SHARES] for label in self.labels)
         lines += [f"{label:{width}}  " + "  ".join(row) for label, row in zip(self.labels, rows, strict=True)]
+        return "\n".join(lines + self.reasons())
+
+    def reasons(self) -> list[str]:
+        """A line for each reason to leave out files and folders."""
+        lines = []
         for reason, number in Counter(self.left_out.values()).most_common():
             names = [name for name, why in self.left_out.items() if why == reason]
             lines.append(f"left out: {number:,} ({reason}): {named(names)}")
-        return "\n".join(lines)
+        return lines
 
     def too_few(self) -> str:
         """Which classes have too few photos to train on, or none in a split, and what to do; empty if all suffice."""
@@ -98,6 +105,13 @@ def listing(root: Path) -> Listing:
     """
     if not root.is_dir():
         raise FolderError(f"{root}: no such folder; it must hold one sub-folder of photos per class")
+    try:
+        return _listing(root)
+    except OSError as error:
+        raise FolderError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _listing(root: Path) -> Listing:
     found = Listing()
     given = _given_splits(root)
     taken = {split: list(_photos(root, folder, found.left_out)) for split, folder in given.items()}
@@ -107,7 +121,7 @@ def listing(root: Path) -> Listing:
     else:
         taken = {"train": list(_photos(root, root, found.left_out))}
     found.labels = tuple(sorted({file.label for files in taken.values() for file in files}))
-    _check_labels(root, found.labels)
+    _check_labels(given.get("train", root), found)
     found.splits = _split(taken)
     return found
 
@@ -116,6 +130,11 @@ def named(names: Sequence[str]) -> str:
     """The first three names, and how many more there are."""
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more}"
+
+
+def printable(name: str) -> str:
+    r"""The name of a file as text; bytes that are not UTF-8, as in old archives, as escapes such as `\udce9`."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def _given_splits(root: Path) -> dict[Split, Path]:
@@ -143,8 +162,11 @@ def _why_not_class(path: Path) -> str:
 
 
 def _class_photos(root: Path, folder: Path, left_out: dict[str, str]) -> Iterator[File]:
+    def not_read(error: OSError) -> None:
+        left_out[_name(root, Path(error.filename))] = _UNREADABLE
+
     seen: set[Path] = set()
-    for place, subfolders, names in os.walk(folder, followlinks=True):
+    for place, subfolders, names in os.walk(folder, onerror=not_read, followlinks=True):
         real = Path(place).resolve()
         if real in seen:  # a link to a folder that holds it
             left_out[_name(root, Path(place))] = "a link to a folder that is listed already"
@@ -157,12 +179,15 @@ def _class_photos(root: Path, folder: Path, left_out: dict[str, str]) -> Iterato
         subfolders.sort()
         for name in sorted(names):
             path = Path(place, name)
-            if reason := _why_not_photo(path):
+            try:
+                reason = _why_not_photo(path)
+                digest = "" if reason else _digest(path)
+            except OSError:
+                reason = _UNREADABLE
+            if reason:
                 left_out[_name(root, path)] = reason
             else:
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                yield File(_name(root, path), folder.name, digest)
+                yield File(path.relative_to(root).as_posix(), folder.name, digest)
 
 
 def _why_not_photo(path: Path) -> str | None:
@@ -171,8 +196,15 @@ def _why_not_photo(path: Path) -> str | None:
         return "hidden or of the operating system"
     if not path.exists():
         return "a broken link"
+    if not path.is_file():  # a pipe would wait for a writer
+        return "not a regular file"
     with path.open("rb") as file:
         return None if formats.sniff(file.read(_HEADER)) else "not an image of a supported format"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_system(path: Path) -> bool:
@@ -180,22 +212,29 @@ def _is_system(path: Path) -> bool:
 
 
 def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()
+    return printable(path.relative_to(root).as_posix())
 
 
 def _subfolders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir() and not _is_system(path))
 
 
-def _check_labels(root: Path, labels: tuple[str, ...]) -> None:
-    if len(labels) < 2:
-        raise FolderError(f"{root}: needs at least two class folders with photos, has {list(labels)}")
+def _check_labels(parent: Path, found: Listing) -> None:
+    """Check the names of the class folders, which are in `parent`."""
+    if len(found.labels) < 2:
+        why = [f"needs at least two class folders with photos, has {list(found.labels)}", *found.reasons()]
+        if _NAMES.get(parent.name.lower()) == "train":
+            why.append("if train is itself a class, rename its folder: train/ holds the classes of a split")
+        raise FolderError(f"{parent}: {'; '.join(why)}")
     alike = defaultdict(list)
-    for label in labels:
-        alike[label.casefold()].append(label)
+    for label in found.labels:
+        if any(unicodedata.category(character) in {"Cc", "Cs"} for character in label):
+            raise FolderError(f"{parent}: the name of the class folder {label!r} cannot be printed; rename it")
+        alike[unicodedata.normalize("NFC", label).casefold()].append(label)
     for names in alike.values():
         if len(names) > 1:
-            raise FolderError(f"{root}: the class folders {names} differ in case only; rename or merge them")
+            different = "only in case, or in how an accent is encoded"
+            raise FolderError(f"{parent}: the class folders {names} differ {different}; rename or merge them")
 
 
 def _split(taken: dict[Split, list[File]]) -> dict[Split, list[File]]:

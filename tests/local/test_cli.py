@@ -248,6 +248,13 @@ def test_csv_has_a_heading(folder: Path) -> None:
     assert len(records) == 3
 
 
+def test_a_name_that_the_encoding_of_the_output_lacks_is_escaped(tmp_path: Path) -> None:
+    shutil.copy(CAT, tmp_path / "grün.jpg")
+    done = run("--csv", str(tmp_path / "grün.jpg"), PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert rb"gr\xfcn.jpg,cat" in done.stdout
+
+
 def test_the_version_is_that_of_the_project() -> None:
     assert run("--version").stdout.decode().strip() == f"classify {VERSION}"
 

@@ -1,14 +1,20 @@
 """Folders as people have them: what is taken, what is left out and why, and where each photo goes."""
 
+import contextlib
 import io
+import os
 import shutil
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from tests.conftest import make_photos
-from train import folder
+from train import data, folder
 from train.folder import Listing
 
 
@@ -94,6 +100,70 @@ def test_each_file_that_is_left_out_is_named_with_the_reason(tmp_path: Path) -> 
     assert "left out: 3 (hidden or of the operating system): .git, cat/.thumbnails, cat/Thumbs.db" in table
 
 
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+@contextlib.contextmanager
+def without_privileges() -> Iterator[None]:
+    """As a user whom permissions stop."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)  # nobody
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_what_cannot_be_read_is_left_out_and_named(public: Path) -> None:
+    photos = make_photos(public / "photos", 3)
+    (photos / "cat" / "locked").mkdir(mode=0)
+    (photos / "dog" / "000.jpg").chmod(0)
+    with without_privileges():
+        listing = folder.listing(photos)
+    assert listing.left_out == {"cat/locked": "cannot be read", "dog/000.jpg": "cannot be read"}
+    assert sum(counts(listing).values()) == 3 + 2
+
+
+def test_an_unreadable_class_is_named_beside_the_error(public: Path) -> None:
+    photos = make_photos(public / "photos", 3)
+    (photos / "dog").chmod(0)
+    with without_privileges(), pytest.raises(folder.FolderError, match=r"has \['cat'\]; .*cannot be read\): dog"):
+        folder.listing(photos)
+
+
+def test_an_unreadable_folder_is_an_error(public: Path) -> None:
+    photos = make_photos(public / "photos", 3)
+    photos.chmod(0)
+    with without_privileges(), pytest.raises(folder.FolderError, match="photos: cannot be read: Permission denied"):
+        folder.listing(photos)
+    photos.chmod(0o755)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    os.mkfifo(photos / "cat" / "pipe.jpg")
+    assert folder.listing(photos).left_out == {"cat/pipe.jpg": "not a regular file"}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_names_that_are_not_utf_8_are_escaped(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 10)
+    named, note = os.fsdecode(b"caf\xe9.jpg"), os.fsdecode(b"caf\xe9.txt")
+    (photos / "cat" / "000.jpg").rename(photos / "cat" / named)
+    (photos / "cat" / note).write_text("a note")
+    source = data.FolderSource(photos)
+    (photo,) = (photo for photo in source.photos if photo.name.startswith("cat/caf"))
+    assert photo.name == r"cat/caf\udce9.jpg"
+    assert photo.data == (photos / "cat" / named).read_bytes()
+    assert rb"cat/caf\udce9.txt" in source.table().encode()
+
+
 def test_links_to_photos_and_folders_are_followed(tmp_path: Path) -> None:
     photos, other = make_photos(tmp_path / "photos", 3), make_photos(tmp_path / "other", 4)
     shutil.rmtree(photos / "dog")
@@ -105,7 +175,33 @@ def test_links_to_photos_and_folders_are_followed(tmp_path: Path) -> None:
 def test_class_folders_that_differ_in_case_are_an_error_that_names_them(tmp_path: Path) -> None:
     photos = make_photos(tmp_path / "photos", 3)
     (photos / "cat").rename(photos / "Dog")
-    with pytest.raises(folder.FolderError, match=r"\['Dog', 'dog'\] differ in case only"):
+    with pytest.raises(folder.FolderError, match=r"\['Dog', 'dog'\] differ only in case"):
+        folder.listing(photos)
+
+
+def test_class_folders_that_look_the_same_are_an_error(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "cat").rename(photos / unicodedata.normalize("NFC", "pingüin"))
+    (photos / "dog").rename(photos / unicodedata.normalize("NFD", "pingüin"))
+    if len(list(photos.iterdir())) == 1:
+        pytest.skip("this file system holds them for one folder")
+    with pytest.raises(folder.FolderError, match="or in how an accent is encoded"):
+        folder.listing(photos)
+
+
+@pytest.mark.parametrize("name", [b"two\nlines", b"caf\xe9"])
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_a_label_that_cannot_be_printed_is_an_error(tmp_path: Path, name: bytes) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "cat").rename(photos / os.fsdecode(name))
+    with pytest.raises(folder.FolderError, match="cannot be printed; rename it"):
+        folder.listing(photos)
+
+
+def test_a_class_that_is_called_train_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "cat").rename(photos / "Train")
+    with pytest.raises(folder.FolderError, match=r"Train: .*has \[\]; .*if train is itself a class, rename its folder"):
         folder.listing(photos)
 
 
