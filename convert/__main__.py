@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from convert.modes import MODES
-from train import tensorflow_options
+from train import programs
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,14 +84,14 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
-    tensorflow_options.set_defaults()
+    programs.set_tensorflow_options()
     from convert import run  # seconds of TensorFlow, which --help does without
     from train import data
 
     try:
         run.convert(args)
-    except (run.ConversionError, data.DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (run.ConversionError, data.DataError, OSError) as error:
+        print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
     return 0
 

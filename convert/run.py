@@ -89,7 +89,10 @@ def _quantized(
 def _load(file: Path) -> keras.Model:
     if not file.is_file():
         raise ConversionError(f"{file}: no such file; make it with `python -m train`, or name another with --model")
-    return keras.models.load_model(file)
+    try:
+        return keras.models.load_model(file)
+    except (OSError, ValueError) as error:
+        raise ConversionError(f"{file}: is no network of Keras; make it with `python -m train`") from error
 
 
 def _beside(model: Path, mode: Mode) -> Path:

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from train import tensorflow_options
+from train import programs
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     args = parser().parse_args(argv)
-    tensorflow_options.set_defaults()
+    programs.set_tensorflow_options()
     from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
     from train import data
 
@@ -78,8 +78,8 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "publish":
             return publish.publish(args.run, args.to)
         return report.report(args.models, args.data_dir, args.tables)
-    except (data.DataError, FileNotFoundError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (data.DataError, OSError, ValueError) as error:
+        print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from serve.model import model_file
-from train import tensorflow_options
+from train import programs
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,7 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 # As the programs have it: the same kernels, in half the time on some processors.
-tensorflow_options.set_defaults()
+programs.set_tensorflow_options()
 
 # For `make test-fast`; the default profile has 100 examples.
 hypothesis.settings.register_profile("fast", max_examples=10)

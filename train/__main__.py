@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from train import tensorflow_options
+from train import programs
 from train.backbones import BACKBONES, BASELINE, DEFAULT, NETWORKS
 
 
@@ -130,13 +130,13 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
-    tensorflow_options.set_defaults()
+    programs.set_tensorflow_options()
     from train import data, fit, run, workers  # seconds of TensorFlow, which --help does without
 
     try:
         run.train(args)
-    except (data.DataError, fit.DivergedError, workers.ClusterError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (data.DataError, fit.DivergedError, workers.ClusterError, OSError) as error:
+        print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; continue with the same command and --resume", file=sys.stderr)

@@ -87,7 +87,7 @@ class Source(Protocol):
         """The positions of the photos of a split in the stored order."""
 
     def identity(self) -> str:
-        """Changes when the photos or their splits change; moving the data set to another folder keeps it."""
+        """Changes when the photos or their splits change. Moving or renaming the folder of the data set keeps it."""
 
     def table(self) -> str:
         """The photos per class and split, and what is left out; empty if the data set has no such table."""
@@ -132,7 +132,11 @@ class TfdsSource:
 
         # TFDS itself reads TFDS_DATA_DIR only once, on its first import.
         self._builder = tfds.builder(DATASET, data_dir=os.environ.get("TFDS_DATA_DIR"), file_format="tfrecord")
-        self._builder.download_and_prepare()
+        try:
+            self._builder.download_and_prepare()
+        except Exception as error:  # of the network, the disk or TFDS, which share no narrower class
+            place = "TFDS_DATA_DIR names a folder that has it, or where there is room for it"
+            raise DataError(f"{DATASET} cannot be downloaded and prepared: {error}; {place}") from error
         self.name, self.version = DATASET, str(self._builder.version)
         self.labels: tuple[str, ...] = tuple(self._builder.info.features["label"].names)
         self.total = int(self._builder.info.splits["train"].num_examples)
@@ -208,7 +212,7 @@ class FolderSource:
     def identity(self) -> str:
         """See `Source`."""
         splits = {split: [(file.name, file.digest) for file in files] for split, files in self.listing.splits.items()}
-        return digest(self.name, self.labels, splits)
+        return digest(self.labels, splits)
 
     def table(self) -> str:
         """See `Source`."""

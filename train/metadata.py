@@ -15,9 +15,16 @@ FILE: Final = "metadata.json"
 
 
 def read(models_dir: Path) -> dict[str, Any]:
-    """The content of the file; empty if there is none."""
+    """The content of the file; empty if there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
     file = models_dir / FILE
-    return dict(json.loads(file.read_text())) if file.is_file() else {}
+    try:
+        return dict(json.loads(file.read_text())) if file.is_file() else {}
+    except ValueError as error:
+        raise DataError(f"{file}: is damaged: {error}; restore it, or delete it and train again") from error
 
 
 def write(models_dir: Path, metadata: dict[str, Any]) -> None:
@@ -48,7 +55,7 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
     if sorted(trained_on["labels"]) != sorted(source.labels):
         raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
     source = data.open_source(Path(place) if place else None, trained_on.get("positive_class"))
-    if (trained_on["name"], trained_on.get("identity")) != (source.name, source.identity()):
+    if trained_on.get("identity") != source.identity():
         raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
     return source
 

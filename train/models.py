@@ -66,7 +66,14 @@ def _backbone(known: backbones.Backbone, image: keras.KerasTensor, weights: str)
         image = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(image)
     build = getattr(keras.applications, known.function)
     initial = "imagenet" if weights == "imagenet" else None
-    backbone = build(input_tensor=image, include_top=False, weights=initial, **known.options)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`input_shape` is undefined")  # the weights of 224 x 224 fit any size
+            backbone = build(input_tensor=image, include_top=False, weights=initial, **known.options)
+    except Exception as error:  # Keras raises no narrower class for a failed download
+        if initial is None:
+            raise
+        raise data.DataError(f"{error}; --weights takes a file, too") from error
     if weights in ("imagenet", "none"):
         return backbone
     if not Path(weights).is_file():

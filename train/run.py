@@ -118,7 +118,7 @@ def _file(network: str) -> str:
 def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
     """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
     known = metadata.read(output).get("data")
-    if known and (known["name"], known.get("identity")) != (source.name, source.identity()):
+    if known and known.get("identity") != source.identity():
         raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
     unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
     if unfinished and args.resume:

@@ -144,6 +144,15 @@ def test_a_missing_model_is_an_error_that_says_what_to_do(tmp_path: Path, capsys
     assert "python -m train" in capsys.readouterr().err
 
 
+def test_a_file_that_is_no_network_is_an_error_that_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("note.txt", "note.keras"):
+        (tmp_path / name).write_text("a note")
+        assert cli.main(["--model", str(tmp_path / name)]) == 2
+        assert f"{name}: is no network of Keras; make it with `python -m train`" in capsys.readouterr().err
+
+
 def test_missing_data_is_an_error_that_says_what_to_do(
     trained: tuple[list[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -63,3 +63,12 @@ def test_more_than_two_classes_have_no_positive_one(tmp_path: Path) -> None:
 def test_a_positive_class_that_is_no_class_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(data.DataError, match=r"--positive-class horse: the classes of photos are \['cat', 'dog'\]"):
         data.open_source(make_photos(tmp_path / "photos", 20), "horse")
+
+
+def test_a_data_set_that_cannot_be_prepared_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "file"))
+    with pytest.raises(data.DataError, match=r"cannot be downloaded and prepared: .*; TFDS_DATA_DIR names a folder"):
+        data.open_source()

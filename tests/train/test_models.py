@@ -87,6 +87,15 @@ def test_weights_of_another_network_are_an_error_that_names_both(tmp_path: Path)
         models.build("mobilenetv2", 32, str(tmp_path / "w.weights.h5"))
 
 
+def test_weights_that_cannot_be_downloaded_are_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(DataError, match=r"URL fetch failure on .*; --weights takes a file, too"):
+        models.build("mobilenetv2", 32, "imagenet")
+
+
 def test_a_missing_weights_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="--weights"):
         models.build("mobilenetv2", 32, str(tmp_path / "none.h5"))

@@ -165,6 +165,26 @@ def test_a_folder_holds_networks_of_one_data_set(finished: None, capsys: pytest.
     assert "trained on other photos" in capsys.readouterr().err
 
 
+def test_a_renamed_folder_holds_the_same_data_set(finished: None) -> None:
+    Path("photos").rename("renamed")
+    assert start("--data-dir", "renamed", "--output", "runs/photos", "--overwrite") == 0
+    assert metadata.read(Path("runs/photos"))["data"]["name"] == "renamed"
+
+
+def test_an_output_that_cannot_be_written_is_an_error_in_one_line(
+    photos: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_bytes(b"")
+    assert start("--output", "file/run") == 2
+    assert capsys.readouterr().err.endswith("error: file/run/state/baseline: Not a directory\n")
+
+
+def test_damaged_metadata_is_an_error_that_says_what_to_do(finished: None, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/photos/metadata.json").write_text('{"data":')
+    assert start("--overwrite") == 2
+    assert "runs/photos/metadata.json: is damaged" in capsys.readouterr().err
+
+
 def test_ctrl_c_says_how_to_continue(photos: None, root: Path) -> None:
     flags = [
         "--data-dir",

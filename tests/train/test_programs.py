@@ -9,7 +9,7 @@ import pytest
 import convert.__main__
 import evaluate.__main__
 import train.__main__
-from train import tensorflow_options
+from train import programs
 
 OPTION = "TF_ENABLE_ONEDNN_OPTS"
 
@@ -31,15 +31,22 @@ def test_every_program_sets_the_options(
     assert os.environ[OPTION] == "1"
 
 
+def test_a_message_is_one_line_and_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file") as caught:
+        (tmp_path / "none").read_bytes()
+    assert programs.message(caught.value) == f"{tmp_path / 'none'}: No such file or directory"
+    assert programs.message(ValueError("two\n  lines")) == "two lines"
+
+
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OPTION, "0")
-    tensorflow_options.set_defaults()
+    programs.set_tensorflow_options()
     assert os.environ[OPTION] == "0"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of TensorFlow's packages, those for Linux have oneDNN")
 def test_tensorflow_takes_the_kernels_of_onednn(root: Path) -> None:
-    program = "from train import tensorflow_options; tensorflow_options.set_defaults(); import tensorflow"
+    program = "from train import programs; programs.set_tensorflow_options(); import tensorflow"
     environment = {name: value for name, value in os.environ.items() if name != OPTION} | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
