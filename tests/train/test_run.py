@@ -165,10 +165,11 @@ def test_a_folder_holds_networks_of_one_data_set(finished: None, capsys: pytest.
     assert "trained on other photos" in capsys.readouterr().err
 
 
-def test_a_renamed_folder_holds_the_same_data_set(finished: None) -> None:
+def test_a_renamed_folder_holds_the_same_data_set(finished: None, capsys: pytest.CaptureFixture[str]) -> None:
     Path("photos").rename("renamed")
-    assert start("--data-dir", "renamed", "--output", "runs/photos", "--overwrite") == 0
-    assert metadata.read(Path("runs/photos"))["data"]["name"] == "renamed"
+    assert metadata.open_source(metadata.read(Path("runs/photos")), Path("renamed")).name == "renamed"
+    assert start("--data-dir", "renamed", "--output", "runs/photos") == 2
+    assert "baseline.keras: exists; replace it with --overwrite" in capsys.readouterr().err
 
 
 def test_an_output_that_cannot_be_written_is_an_error_in_one_line(
