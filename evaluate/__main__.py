@@ -70,7 +70,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     programs.set_tensorflow_options()
     from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
-    from train import data
 
     try:
         if args.command == "check":
@@ -78,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "publish":
             return publish.publish(args.run, args.to)
         return report.report(args.models, args.data_dir, args.tables)
-    except (data.DataError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
 

@@ -135,8 +135,8 @@ class TfdsSource:
         try:
             self._builder.download_and_prepare()
         except Exception as error:  # of the network, the disk or TFDS, which share no narrower class
-            place = "TFDS_DATA_DIR names a folder that has it, or where there is room for it"
-            raise DataError(f"{DATASET} cannot be downloaded and prepared: {error}; {place}") from error
+            advice = "TFDS_DATA_DIR names a folder that has it, or where there is room for it"
+            raise DataError(f"{DATASET} cannot be downloaded and prepared: {error}; {advice}") from error
         self.name, self.version = DATASET, str(self._builder.version)
         self.labels: tuple[str, ...] = tuple(self._builder.info.features["label"].names)
         self.total = int(self._builder.info.splits["train"].num_examples)

@@ -108,7 +108,7 @@ def listing(root: Path) -> Listing:
     try:
         return _listing(root)
     except OSError as error:
-        raise FolderError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        raise FolderError(f"{error.filename}: {_UNREADABLE}: {error.strerror}") from error
 
 
 def _listing(root: Path) -> Listing:

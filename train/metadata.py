@@ -54,7 +54,9 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
     source = data.open_source(Path(place) if place else None)
     if sorted(trained_on["labels"]) != sorted(source.labels):
         raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
-    source = data.open_source(Path(place) if place else None, trained_on.get("positive_class"))
+    positive = trained_on.get("positive_class")
+    if positive != data.positive(source.labels):
+        source = data.open_source(Path(place) if place else None, positive)
     if trained_on.get("identity") != source.identity():
         raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
     return source
