@@ -1,10 +1,9 @@
 """Several workers train the network of one; whatever stops one of them stops all, and nothing is lost."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,15 @@ import keras
 import pytest
 
 from tests.conftest import free_port, make_photos
+from tests.train import worker
 from tests.train.conftest import Train
 from train import devices, workers
 
 FLAGS = ["--model", "baseline", "--img-size", "32", "--epochs", "2", "--batch-size", "16"]
 
-WORKER = """
-import os, sys
-import keras
-from train import __main__ as cli, fit
-
-keras.layers.Dropout.call = lambda self, inputs, training=False: inputs  # each device would draw its own
-
-class Signaled(fit._Epochs):
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 2:
-            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
-        super().on_train_batch_end(batch, logs)
-
-if "SIGNAL" in os.environ:
-    fit._Epochs = Signaled
-sys.exit(cli.main(["--data-dir", "../photos", "--output", "run", "--cache-dir", "cache", *sys.argv[1:]]))
-"""
-
-
-def as_they_are(_layer: keras.layers.Layer, inputs: Any, training: bool = False) -> Any:
-    """In place of `Dropout.call`, as in `WORKER`."""
-    return inputs
+# Each worker has a process of its own. They are forked from one that has imported TensorFlow, which takes seconds.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([worker.__name__])
 
 
 def config(addresses: list[str], index: Any, kind: str = "worker") -> str:
@@ -48,42 +29,48 @@ def config(addresses: list[str], index: Any, kind: str = "worker") -> str:
 class Cluster:
     """Workers in processes of their own, each in its folder beside `photos`. They end with the test."""
 
-    def __init__(self, place: Path, root: Path) -> None:
+    def __init__(self, place: Path) -> None:
         self.places = [place / "chief", place / "other"]
-        self._environment = {"PYTHONPATH": str(root), "PATH": os.environ["PATH"], "TF_CPP_MIN_LOG_LEVEL": "2"}
         for folder in self.places:
             folder.mkdir(exist_ok=True)
 
-    def run(self, *flags: list[str], **of_other: str) -> list[tuple[int, str, str]]:
+    def run(self, *flags: list[str], **of_other: str) -> list[tuple[int | None, str, str]]:
         """Exit status, output and last line of the errors of each worker, by its flags; and variables of the second."""
         addresses = [f"127.0.0.1:{free_port()}" for _ in self.places]
         processes = [
-            subprocess.Popen(
-                [sys.executable, "-c", WORKER, *FLAGS, *flags[index]],
-                cwd=folder,
-                env={**self._environment, "TF_CONFIG": config(addresses, index), **(of_other if index else {})},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
+            FORKS.Process(
+                target=worker.run,
+                args=(
+                    folder,
+                    [*FLAGS, *flags[index]],
+                    {"TF_CONFIG": config(addresses, index), **(of_other if index else {})},
+                ),
             )
             for index, folder in enumerate(self.places)
         ]
         try:
-            texts = [process.communicate(timeout=300) for process in processes]
+            for process in processes:
+                process.start()
+            for process in processes:
+                process.join(300)
         finally:
             for process in processes:
                 process.kill()
-                process.wait()
+                process.join()
         return [
-            (process.returncode, output, errors.strip().rpartition("\n")[2])
-            for process, (output, errors) in zip(processes, texts, strict=True)
+            (
+                process.exitcode,
+                folder.with_suffix(".out").read_text(),
+                folder.with_suffix(".err").read_text().strip().rpartition("\n")[2],
+            )
+            for process, folder in zip(processes, self.places, strict=True)
         ]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, root: Path) -> Cluster:
+def cluster(tmp_path: Path) -> Cluster:
     make_photos(tmp_path / "photos", 40)
-    return Cluster(tmp_path, root)
+    return Cluster(tmp_path)
 
 
 def history(run: Path) -> list[dict[str, Any]]:
@@ -109,7 +96,7 @@ def test_two_workers_that_die_are_interrupted_and_resumed_end_as_one_does(
     assert silence == ""
     assert list(cluster.places[1].iterdir()) == []
 
-    monkeypatch.setattr(keras.layers.Dropout, "call", as_they_are)
+    monkeypatch.setattr(keras.layers.Dropout, "call", worker.without_dropout)
     train(tmp_path / "photos", tmp_path / "alone", *FLAGS)
     one, two = history(tmp_path / "alone"), history(cluster.places[0] / "run")
     assert len(one) == len(two) == 2
