@@ -75,7 +75,9 @@ def of(evaluation: dict[str, Any]) -> Criteria:
 
 
 def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, float]:
-    """The figure for each criterion; external accuracy only if an external test set was measured.
+    """The figure for each criterion; those of photos that no data set has only if a folder of them was named.
+
+    The recall of the sample images of Python packages, which are few, is measured without one, and is no figure here.
 
     Args:
         evaluation: the content of `evaluation.json`.
@@ -89,8 +91,9 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
         "test calibration error": test["ece"],
         "accuracy drop": 100 * (compared["keras_accuracy"] - compared["accuracy"]),
         "false-alarm rate": uncertainty["false_alarms"]["share"],
-        "out-of-distribution recall": uncertainty["recall"]["share"],
     }
+    if uncertainty.get("from_folder"):
+        figures["out-of-distribution recall"] = uncertainty["recall"]["share"]
     if "external" in evaluation:
         figures["external accuracy"] = evaluation["external"]["metrics"]["accuracy"]
     return {name: figures[name] for name in NAMES if name in figures and name in evaluation["criteria"]}

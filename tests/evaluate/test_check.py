@@ -44,17 +44,20 @@ def external(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_figures_are_written_and_a_failed_criterion_fails_the_command(
-    shipped: Shipped, external: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, shipped: Shipped, external: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, flags = shipped
     required = tmp_path / "criteria.toml"
     required.write_text("\n".join(f'"{name}" = {{ at_least = -1 }}' for name in criteria.NAMES))
-    assert cli.main([*flags, "--photos", str(external), "--criteria", str(required)]) == 0
+    shutil.copy(root / "examples" / "owl.jpg", tmp_path)
+    folders = ["--photos", str(external), "--out-of-distribution", str(tmp_path)]
+    assert cli.main([*flags, *folders, "--criteria", str(required)]) == 0
     evaluation = json.loads((run.models / check.FILE).read_text())
     assert evaluation["test"]["metrics"]["photos"] == 8
     assert len(evaluation["external"]["labels"]) == 5
     assert set(evaluation["corruptions"]) == set(CORRUPTIONS)
     recall = evaluation["uncertainty"]["recall"]
+    assert evaluation["uncertainty"]["from_folder"] == 1
     assert recall["photos"] >= 20
     assert recall["share"] == pytest.approx(1 - len(evaluation["uncertainty"]["missed"]) / recall["photos"])
     # The file has no threshold: the one that the largest allowed false-alarm rate gives is assumed.
@@ -66,11 +69,18 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
     printed = capsys.readouterr().out
     assert "left out cat/001.jpg: not an image of a supported format" in printed
     assert printed.count("holds") == len(criteria.NAMES)
-    required.write_text('"test accuracy" = { at_least = 1.1 }\n"test AUC" = { at_least = 0 }')
+    required.write_text(
+        '"test accuracy" = { at_least = 1.1 }\n"test AUC" = { at_least = 0 }\n'
+        '"external accuracy" = { at_least = 1.1 }\n"out-of-distribution recall" = { at_least = 1.1 }'
+    )
     shutil.move(required, run.models / criteria.FILE)  # beside the model, it needs no flag
     assert cli.main(flags) == 1
     printed = capsys.readouterr().out
     assert (printed.count("FAILS"), printed.count("holds")) == (1, 1)
+    assert "external accuracy: not judged without --photos FOLDER\n" in printed
+    assert "out-of-distribution recall: not judged without --out-of-distribution FOLDER\n" in printed
+    own = run.models / criteria.FILE
+    assert printed.endswith(f"train again with another --seed, or write bounds of your own to {own}\n")
     assert "external" not in json.loads((run.models / check.FILE).read_text())
     (run.models / criteria.FILE).unlink()
 
