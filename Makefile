@@ -17,9 +17,9 @@ DATA ?=
 ## folder of the run; by default runs/cats_vs_dogs, or runs/FOLDER of DATA
 RUN ?=
 # A test waits for a server or a container while others compute.
-TWO_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+ONE_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 ## test processes that run at once
-WORKERS ?= $(TWO_MORE_THAN_PROCESSORS)
+WORKERS ?= $(ONE_MORE_THAN_PROCESSORS)
 ## flags of `python -m train`
 TRAIN_FLAGS ?=
 ## flags of `python -m convert`

@@ -34,18 +34,18 @@ def test_folded_into_the_weights_it_divides_the_logits_of_three_labels() -> None
     keras.utils.set_random_seed(1)
     model = models.baseline(32, outputs=3)
     photos = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    before = model.predict(photos, verbose=0)
+    before = model(photos).numpy()
     calibrate.fold(model, 2.0)
-    np.testing.assert_allclose(model.predict(photos, verbose=0), softmax(np.log(before) / 2, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(model(photos).numpy(), softmax(np.log(before) / 2, axis=1), rtol=1e-4)
 
 
 def test_folded_into_the_weights_it_divides_the_logits() -> None:
     keras.utils.set_random_seed(1)
     model = models.baseline(32)
     photos = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    before = model.predict(photos, verbose=0)
+    before = model(photos).numpy()
     calibrate.fold(model, 2.0)
-    np.testing.assert_allclose(logit(model.predict(photos, verbose=0)), logit(before) / 2, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(logit(model(photos).numpy()), logit(before) / 2, rtol=1e-4, atol=1e-6)
 
 
 def test_the_interval_of_the_false_alarm_rate_stays_below_the_limit() -> None:

@@ -16,7 +16,7 @@ from train.data import DataError
 def test_raw_pixels_in_one_probability_out(name: str) -> None:
     model = models.build(name, 64, "none")
     pixels = np.random.default_rng(1).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
-    probabilities = model.predict(pixels, verbose=0)
+    probabilities = model(pixels).numpy()
     assert probabilities.shape == (3, 1)
     assert ((probabilities > 0) & (probabilities < 1)).all()
 
@@ -26,7 +26,7 @@ def test_more_than_two_labels_have_a_probability_each(name: str) -> None:
     assert [models.outputs(labels) for labels in ("ab", "abc", "abcde")] == [1, 3, 5]
     model = models.build(name, 32, "none", outputs=3)
     pixels = np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
-    probabilities = model.predict(pixels, verbose=0)
+    probabilities = model(pixels).numpy()
     assert probabilities.shape == (4, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
@@ -112,10 +112,10 @@ def test_mirrored_answers_with_the_mean_logit_of_the_photo_and_its_mirror_image(
     models.unfreeze(model, 0.5)
     for _ in range(4):  # untrained, without statistics of anything, MobileNetV2 has the same answer to everything
         model(pixels, training=True)
-    one, other = (logit(model.predict(images, verbose=0)) for images in (pixels, pixels[:, :, ::-1]))
+    one, other = (logit(model(images).numpy()) for images in (pixels, pixels[:, :, ::-1]))
     assert np.abs(one - other).min() > 0.001  # the mirror image is another photo to it
     both = models.mirrored(model)
-    np.testing.assert_allclose(logit(both.predict(pixels, verbose=0)), (one + other) / 2, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(logit(both(pixels).numpy()), (one + other) / 2, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -128,13 +128,13 @@ def test_the_mean_of_the_map_is_the_logit(outputs: int, mirror: bool) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (3, 128, 128, 3)).astype(np.float32)
     pixels[:, :, :64] /= 4  # the left half is darker
     network = models.mirrored(model) if mirror else model
-    answers, logits = models.with_map(network).predict(pixels, verbose=0)
-    np.testing.assert_array_equal(answers, network.predict(pixels, verbose=0))
+    answers, logits = (output.numpy() for output in models.with_map(network)([pixels]))
+    np.testing.assert_array_equal(answers, network(pixels).numpy())
     assert logits.shape == (3, 2, 2, outputs)
     means = logits.mean(axis=(1, 2))
     np.testing.assert_allclose(answers, expit(means) if outputs == 1 else softmax(means, axis=1), rtol=1e-4, atol=1e-6)
     # What is dark is dark in the map, whichever of the two pictures the network sees it in.
-    _, turned = models.with_map(network).predict(pixels[:, :, ::-1], verbose=0)
+    _, turned = (output.numpy() for output in models.with_map(network)([pixels[:, :, ::-1]]))
     assert np.abs(logits[:, :, 0] - logits[:, :, 1]).max() > 0.1
     if mirror:
         np.testing.assert_allclose(turned, logits[:, :, ::-1], rtol=1e-3, atol=1e-4)
@@ -144,5 +144,5 @@ def test_mirrored_may_start_behind_a_layer() -> None:
     model = models.build("baseline", 32, "none")
     pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3)).astype(np.float32)
     behind = models.mirrored(model, model.get_layer("rescaling").output)
-    expected = models.mirrored(model).predict(pixels, verbose=0)
-    np.testing.assert_allclose(behind.predict(pixels / 127.5 - 1, verbose=0), expected, rtol=1e-5)
+    expected = models.mirrored(model)(pixels).numpy()
+    np.testing.assert_allclose(behind(pixels / 127.5 - 1).numpy(), expected, rtol=1e-5)
