@@ -40,7 +40,7 @@ def check(args: argparse.Namespace) -> int:
     failed = _verdict(evaluation, known)
     if failed:
         own = args.model.parent / criteria.FILE
-        print(f"{failed} of the criteria fail: train again with another --seed, or write bounds of your own to {own}")
+        print(f"{failed} failed: train again with another --seed, or write bounds of your own to {own}")
     return failed
 
 

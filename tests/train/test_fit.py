@@ -25,12 +25,12 @@ pytestmark = pytest.mark.training
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
-    photo_folder: Folder, tmp_path: Path, train: Train
+    tiny: None, photo_folder: Folder, tmp_path: Path, train: Train
 ) -> None:
-    """Of a phase: test_resume.py compares two runs of all phases with the same seed."""
     folder = photo_folder(40)
+    flags = ("--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "0")
     one, two, other = (
-        train(folder, tmp_path / name, "--model", "baseline", "--epochs", "1", "--seed", seed)
+        train(folder, tmp_path / name, *flags, "--seed", seed)
         for name, seed in (("one", "7"), ("two", "7"), ("other", "8"))
     )
     assert_same_weights(one, two)

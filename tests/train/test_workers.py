@@ -53,6 +53,7 @@ class Cluster:
                 process.start()
             for process in processes:
                 process.join(300)
+            assert not any(process.is_alive() for process in processes), "a worker does not end"
         finally:
             for process in processes:
                 process.kill()
