@@ -40,7 +40,7 @@ class Photos:
         with_margin: decode at `serve.model.preprocess.MARGIN` times that size, for training. Random crops of a photo of
             exactly the input size would need enlarging, and would be softer than the pixels that are served.
         skipped: names of the files of this split that are left out, each with the reason: the file cannot be
-            decoded, or the photo is for training and a near-duplicate is in the validation or test split.
+            decoded, or a near-duplicate is in the test split or, for a training photo, in the validation split.
     """
 
     stored: Sequence[StoredPhoto]
@@ -155,18 +155,19 @@ def _write(source: Source, manifest: Path) -> None:
 def _to_skip(source: Source) -> dict[int, str]:
     """The positions of the photos to leave out, each with the reason."""
     skipped: dict[int, str] = {}
-    usable: dict[bool, list[int]] = {True: [], False: []}  # positions, by whether they are for training
-    hashes, training = np.zeros((source.total, duplicates.WORDS), np.uint64), source.bounds("train")
+    hashes = np.zeros((source.total, duplicates.WORDS), np.uint64)
     for position, bits in enumerate(_hashes(source)):
         if isinstance(bits, ProblemError):
             skipped[position] = bits.detail
         else:
             hashes[position] = bits
-            usable[position in training].append(position)
-    found = duplicates.twins(hashes[usable[True]], hashes[usable[False]])
-    for one, other in found.items():
-        twin = source.photos[usable[False][other]].name
-        skipped[usable[True][one]] = f"near-duplicate of {twin}, which is not for training"
+    kept: list[int] = []  # of the splits that were compared; test photos come first and stay
+    for split in reversed(SPLITS):
+        usable = [position for position in source.bounds(split) if position not in skipped]
+        found = duplicates.twins(hashes[usable], hashes[kept])
+        for one, other in found.items():
+            skipped[usable[one]] = f"near-duplicate of {source.photos[kept[other]].name}, which is in another split"
+        kept += [position for place, position in enumerate(usable) if place not in found]
     return skipped
 
 

@@ -138,23 +138,33 @@ def test_a_split_without_a_photo_of_a_class_that_decodes_is_an_error(photo_folde
         splits.load_split(data.open_source(tmp_path), "test", 32, tmp_path / "cache")
 
 
-def test_a_near_duplicate_of_a_test_photo_is_not_trained_on(
+def test_near_duplicates_never_cross_splits(
     photo_folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "split"
     folder.mkdir()
     photo_folder(40).rename(folder / "train")
-    for split, number in (("validation", 1), ("test", 2)):
+    for split, photo in (("validation", "001.jpg"), ("test", "002.jpg")):
         for label in ("cat", "dog"):
             (folder / split / label).mkdir(parents=True)
-            (folder / "train" / label / f"{number:03}.jpg").rename(folder / split / label / "photo.jpg")
-    copies = {"train/cat/copy.jpg": "validation/cat/photo.jpg", "train/dog/copy.jpg": "test/dog/photo.jpg"}
+            (folder / "train" / label / photo).rename(folder / split / label / "photo.jpg")
+    copies = {
+        "train/cat/copy.jpg": "validation/cat/photo.jpg",
+        "train/dog/copy.jpg": "test/dog/photo.jpg",
+        "validation/dog/copy.jpg": "test/dog/photo.jpg",
+        "train/cat/twice.jpg": "test/cat/photo.jpg",
+        "validation/cat/twice.jpg": "test/cat/photo.jpg",
+    }
     for copy, original in copies.items():
         with Image.open(folder / original) as picture:
             picture.resize((picture.width * 2, picture.height * 2)).save(folder / copy, quality=60)
-    train = splits.load_split(data.open_source(folder), "train", 32, tmp_path)
-    assert len(train) == 76
-    assert train.skipped.keys() == copies.keys()
+    photos = splits.load(data.open_source(folder), 32, tmp_path)
+    assert {split: len(part) for split, part in photos.items()} == {"train": 76, "validation": 2, "test": 2}
+    skipped = photos["train"].skipped | photos["validation"].skipped
+    assert skipped.keys() == copies.keys()
+    assert not photos["test"].skipped
     for copy, original in copies.items():
-        assert original in train.skipped[copy]
-    assert "skipped 2 of 78 files of the train split" in capsys.readouterr().out
+        assert original in skipped[copy]
+    printed = capsys.readouterr().out
+    assert "skipped 3 of 79 files of the train split" in printed
+    assert "skipped 2 of 4 files of the validation split" in printed
