@@ -34,7 +34,7 @@ MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 bytes at most, and all are there twice
 
 MAX_DECODERS: Final = 6
-"""At 400 MB of process for a photo (docs/security.md), six fit into the 2 GiB of `k8s/deployment.yaml`."""
+"""Six of the greediest photos fit into the 2 GiB of `k8s/deployment.yaml`: docs/robustness.md, "Several at once"."""
 
 DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
 """Photos that one worker classifies at once. More threads than processors would only wait for each other."""

@@ -10,7 +10,8 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "settings.md"
 _HEAD: Final = """# Settings
 
 Environment variables, read once at the start. A value that cannot work stops the start with a message that names the
-variable. `template.yaml` passes all of them to its functions, most of them from a parameter of the stack.
+variable. `template.yaml` passes all of them to its functions, some from a parameter of the stack; change the
+others there.
 
 `make docs` writes this page from [`serve/settings.py`](../serve/settings.py).
 
