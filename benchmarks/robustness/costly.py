@@ -75,6 +75,7 @@ def _jpegs() -> dict[str, Make]:
         "200 scans": lambda: repeated(200),
         "no end marker": lambda: encoded(noise("RGB", _LARGEST), "JPEG", progressive=True, quality=5)[:-2],
         "arithmetic coding": lambda: repeated(200).replace(b"\xff\xc2", b"\xff\xca", 1),
+        "2,000,000 bytes of FF in a scan": lambda: repeated(1, (64, 64))[:-2] + b"\xff" * 2_000_000 + b"\0\xff\xd9",
         "2,500,000 segments": lambda: _inserted(small, b"\xff\xfe\0\2" * 2_400_000),
         "EXIF of 60,000 broken entries": lambda: _inserted(
             small, b"\xff\xe1\xff\xffExif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 65_517
@@ -189,17 +190,32 @@ def _bmps() -> dict[str, Make]:
 
 def _webps() -> dict[str, Make]:
     size = (4820, 3500)
+    head = b"VP8X\x0a\0\0\0\2\0\0\0" + (1199).to_bytes(3, "little") * 2 + b"ANIM\6\0\0\0" + bytes(6)
+
+    def frame(pictures: int) -> bytes:
+        content = bytes(6) + (1199).to_bytes(3, "little") * 2 + bytes(4)
+        content += lossless_webp(1200, 1200, 1)[12:] * pictures
+        return _riff(head + b"ANMF" + len(content).to_bytes(4, "little") + content)
+
     return {
         "18 MP of noise": lambda: encoded(noise("RGB", size), "WEBP", quality=48, method=0),
         "18 MP of noise and alpha": lambda: encoded(noise("RGBA", size, 0.02), "WEBP", quality=5, method=0),
         "lossless noise": lambda: encoded(noise("RGB", (1800, 1700)), "WEBP", lossless=True, quality=0, method=0),
         "lossless, 65,536 groups": lambda: lossless_webp(1024, 1024, 65_536),
         "lossless, 2,600 groups": lambda: lossless_webp(1200, 1200, 2600),
+        "lossless, 8,000,000 transforms": lambda: _riff(
+            b"VP8L" + (3_000_005).to_bytes(4, "little") + b"/\x0f\xc0\3\0" + b"\x6d\xdb\xb6" * 1_000_000 + b"\0"
+        ),
+        "lossless, a frame of 50 pictures": lambda: frame(50),
         "lossless, 18 MP": lambda: encoded(noise("RGB", size, 0.01).convert("L").convert("RGB"), "WEBP", lossless=True),
         "animated, 18 MP": lambda: encoded(
             noise("RGB", size), "WEBP", quality=5, method=0, save_all=True, append_images=[Image.new("RGB", size)]
         ),
     }
+
+
+def _riff(chunks: bytes) -> bytes:
+    return b"RIFF" + (4 + len(chunks)).to_bytes(4, "little") + b"WEBP" + chunks
 
 
 def _avifs() -> dict[str, Make]:
@@ -258,7 +274,16 @@ def _heics() -> dict[str, Make]:
         "64 x 64, which is 1 MP": lambda: derived.lying(heic((1000, 1000), strength=0.0), (64, 64)),
         "1,000 pictures in one": lambda: derived.repeated(heic((512, 512), strength=0.0), 1000),
         "48 MP": lambda: grid(16, (8064, 6048), strength=0.02, quality=10),
+        "1,240,000 properties": lambda: _with_properties(124, 9999),
     }
+
+
+def _with_properties(tables: int, each: int) -> bytes:
+    """A HEIC of nothing but properties, in so many tables."""
+    table = struct.pack(">I4s", 8 + 8 * each, b"ipco") + struct.pack(">I4s", 8, b"free") * each
+    parts = [(b"pitm", bytes(6)), (b"iinf", bytes(6)), (b"iloc", bytes(8)), (b"iprp", table * tables)]
+    content = bytes(4) + b"".join(struct.pack(">I4s", 8 + len(part), kind) + part for kind, part in parts)
+    return b"\0\0\0\x10ftypheic\0\0\0\0" + struct.pack(">I4s", 8 + len(content), b"meta") + content
 
 
 def lut_profile(grid: int, curve: int) -> bytes:

@@ -46,6 +46,23 @@ class Parts(NamedTuple):
     memory: int = 0
 
 
+class PartCount:
+    """Counts the parts of one file, in whichever of its tables and pictures they stand."""
+
+    def __init__(self) -> None:
+        self._left = MAX_PARTS
+
+    def add(self, parts: int = 1) -> None:
+        """Count some more.
+
+        Raises:
+            UndecodableImageError: they are more than `MAX_PARTS`.
+        """
+        self._left -= parts
+        if self._left < 0:
+            raise too_many_parts()
+
+
 class Coded(NamedTuple):
     """What a video codec makes of a coded picture.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from serve.model.formats import MAX_PARTS, Coded, too_many_parts
+from serve.model.formats import Coded, PartCount
 from serve.model.formats.bits import Bits
 
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME, _REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
@@ -14,14 +14,21 @@ _TIERED_LEVEL: Final = 7  # above it, a level has a tier
 _BYTES_A_PIXEL: Final = (3.0, 6.0, 8.0)
 
 
-def coded(data: bytes) -> Coded:
+def coded(data: bytes, count: PartCount) -> Coded:
     """What a decoder makes of one item: its frames are as large as the sequence header allows.
+
+    Args:
+        data: its open bitstream units.
+        count: of the file's parts; all units count.
 
     Raises:
         EOFError, IndexError, ValueError: it is broken, or has no sequence header.
         UndecodableImageError: it consists of too many parts.
     """
-    units = list(_units(data))
+    units = []
+    for unit in _units(data):
+        count.add()
+        units.append(unit)
     sizes = [_size(Bits(content)) for kind, content in units if kind == _SEQUENCE_HEADER]
     frames = sum(kind in _FRAMES for kind, _ in units)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))
@@ -31,9 +38,7 @@ def coded(data: bytes) -> Coded:
 def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The types and contents of the open bitstream units (sections 5.3 and 4.10.5)."""
     position = 0
-    for _ in range(MAX_PARTS):
-        if position >= len(data):
-            return
+    while position < len(data):
         header = data[position]
         position += 2 if header & 4 else 1
         size = len(data) - position
@@ -43,7 +48,6 @@ def _units(data: bytes) -> Iterator[tuple[int, bytes]]:
             raise ValueError("a unit ends behind its item")
         yield header >> 3 & 15, data[position : position + size]
         position += size
-    raise too_many_parts()
 
 
 def _leb128(data: bytes, position: int) -> tuple[int, int]:

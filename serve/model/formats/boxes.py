@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from serve.model.formats import MAX_PARTS, too_many_parts
+from serve.model.formats import MAX_PARTS, PartCount, too_many_parts
 
 
 class Property(NamedTuple):
@@ -155,16 +155,19 @@ def _properties(table: memoryview) -> dict[int, list[Property]]:
     """The properties of each item: iprp (8.11.14)."""
     known: list[tuple[bytes, memoryview]] = []
     found: dict[int, list[Property]] = {}
-    total = 0
+    parts, items, uses = PartCount(), PartCount(), PartCount()
     for kind, content in boxes(table):
         if kind == b"ipco":
-            known += boxes(content)
+            for one in boxes(content):
+                parts.add()
+                known.append(one)
         elif kind == b"ipma":
             name_size, index_size, position = 4 if content[0] else 2, 1 + (content[3] & 1), 8
-            for _ in range(_checked(_number(content, 4, 4))):
+            items.add(number := _number(content, 4, 4))
+            for _ in range(number):
                 name, count = _number(content, position, name_size), _number(content, position + name_size, 1)
                 position += name_size + 1
-                total = _checked(total + count)
+                uses.add(count)
                 for _ in range(count):
                     value = _number(content, position, index_size)
                     position += index_size

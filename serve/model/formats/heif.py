@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from serve.model.formats import MAX_PROFILE_BYTES, Coded, Parts, av1, boxes, hevc
+from serve.model.formats import MAX_PROFILE_BYTES, Coded, PartCount, Parts, av1, boxes, hevc
 
 _CODED: Final = {"HEIF": b"hvc1", "AVIF": b"av01"}
 _NEEDED: Final = frozenset({b"hvcC", b"av1C", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"auxC"})
@@ -46,6 +46,7 @@ class _Items(dict[int, _Item]):
     def __init__(self, meta: boxes.Meta, most_bytes: int) -> None:
         super().__init__()
         self._meta, self._bytes_left = meta, most_bytes
+        self._units = PartCount()
 
     def __missing__(self, name: int) -> _Item:
         needed = [one for one in self._meta.properties(name) if one.kind in _NEEDED or _is_nclx(one)]
@@ -55,6 +56,20 @@ class _Items(dict[int, _Item]):
             raise ValueError("the items have more bytes than the file")
         self[name] = item
         return item
+
+    def coded(self, name: int, image_format: str) -> Coded:
+        """What the decoder makes of a coded item, which must be what the container says."""
+        item = self[name]
+        if item.kind != _CODED[image_format]:
+            raise ValueError("a picture of another codec, or derived in another way than from tiles")
+        if image_format == "AVIF":
+            coded = av1.coded(item.data, self._units)
+        else:
+            coded = hevc.coded(item.property(b"hvcC"), item.data, self._units)
+        width, height = item.size()
+        if coded.width >= width + _LARGEST_BLOCK or coded.height >= height + _LARGEST_BLOCK:
+            raise ValueError("the coded picture is larger than the container says")
+        return coded
 
 
 class _Cost(NamedTuple):
@@ -138,13 +153,13 @@ def _cost(meta: boxes.Meta, items: _Items, name: int, image_format: str) -> _Cos
     item = items[name]
     width, height = item.size()
     if item.kind != b"grid":
-        coded = _coded(item, image_format)
+        coded = items.coded(name, image_format)
         return _Cost(width * height, coded.samples, coded.work())
     tiles = meta.references(b"dimg", name)
     rows, columns, *size = struct.unpack_from(">BBII" if item.data[1] & 1 else ">BBHH", item.data, 2)
     if len(tiles) != (rows + 1) * (columns + 1) or size != [width, height]:
         raise ValueError("the tiles do not make the grid")
-    by_name = {tile: _coded(items[tile], image_format) for tile in set(tiles)}
+    by_name = {tile: items.coded(tile, image_format) for tile in set(tiles)}
     largest = max(coded.width * coded.height for coded in by_name.values())
     samples, work = max(coded.samples for coded in by_name.values()), sum(by_name[tile].work() for tile in tiles)
     return _Cost(width * height + largest, samples, work)
@@ -157,17 +172,6 @@ def _conversion_work(item: _Item, image_format: str) -> int:
     """
     matrix = int.from_bytes(item.property(b"colr")[8:10] or b"\xff", "big")
     return _SLOW_WORK if image_format == "AVIF" and matrix not in _FAST_MATRICES else 0
-
-
-def _coded(item: _Item, image_format: str) -> Coded:
-    """What the decoder makes of a coded item, which must be what the container says."""
-    if item.kind != _CODED[image_format]:
-        raise ValueError("a picture of another codec, or derived in another way than from tiles")
-    coded = av1.coded(item.data) if image_format == "AVIF" else hevc.coded(item.property(b"hvcC"), item.data)
-    width, height = item.size()
-    if coded.width >= width + _LARGEST_BLOCK or coded.height >= height + _LARGEST_BLOCK:
-        raise ValueError("the coded picture is larger than the container says")
-    return coded
 
 
 def _written(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: str) -> bytes:

@@ -1,9 +1,10 @@
 """HEVC (ITU-T H.265) in HEIC files (ISO/IEC 14496-15, 8.3): how large the coded pictures are, and how many."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from serve.model.formats import MAX_PARTS, Coded, too_many_parts
+from serve.model.formats import Coded, PartCount
 from serve.model.formats.bits import Bits
 
 _FIRST_NON_SLICE: Final = 32  # of NAL unit types (table 7-1)
@@ -13,7 +14,7 @@ _DEEP_WORK: Final = 2  # of 8 bits: two bytes a sample
 _SAMPLES: Final = (1.0, 1.5, 2.0, 3.0)  # a pixel, by chroma_format_idc (table 6-1)
 
 
-def coded(configuration: bytes, data: bytes) -> Coded:
+def coded(configuration: bytes, data: bytes, count: PartCount) -> Coded:
     """What a decoder makes of one item.
 
     Each slice counts as a picture: nothing keeps it from being as large as one.
@@ -21,12 +22,16 @@ def coded(configuration: bytes, data: bytes) -> Coded:
     Args:
         configuration: the content of its hvcC property.
         data: its NAL units.
+        count: of the file's parts; all units count.
 
     Raises:
         EOFError, IndexError, ValueError: it is broken, or has no sequence parameters.
         UndecodableImageError: it consists of too many parts.
     """
-    units = [*_parameter_sets(configuration), *_units(data, (configuration[21] & 3) + 1)]
+    units = []
+    for unit in itertools.chain(_parameter_sets(configuration), _units(data, (configuration[21] & 3) + 1)):
+        count.add()
+        units.append(unit)
     sizes = [_size(unit) for unit in units if _kind(unit) == _SEQUENCE_PARAMETERS]
     slices = sum(_kind(unit) < _FIRST_NON_SLICE for unit in units)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))
@@ -49,12 +54,9 @@ def _parameter_sets(configuration: bytes) -> Iterator[bytes]:
 
 def _units(data: bytes, length_bytes: int) -> Iterator[bytes]:
     position = 0
-    for _ in range(MAX_PARTS):
-        if position >= len(data):
-            return
+    while position < len(data):
         unit, position = _unit(data, position, length_bytes)
         yield unit
-    raise too_many_parts()
 
 
 def _unit(data: bytes, position: int, length_bytes: int) -> tuple[bytes, int]:

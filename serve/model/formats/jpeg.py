@@ -14,8 +14,10 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # Huffman tables, quantization tables, restart interval
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a segment
-# Inside a scan FF stands before 00 (a stuffed FF), a restart marker, or the next segment.
-_NEXT_SEGMENT: Final = re.compile(rb"\xff+([^\x00-\xbf\xd0-\xd7\xff])", re.DOTALL)
+# Inside a scan FF stands before 00 (a stuffed FF), a restart marker, or the next segment. Of several the last counts:
+# `\xff+` would begin at each of a million, and take an hour.
+_NEXT_SEGMENT: Final = re.compile(rb"\xff([^\x00-\xbf\xd0-\xd7\xff])", re.DOTALL)
+_FILL: Final = re.compile(rb"\xff+")  # FF may be repeated before a marker
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -54,10 +56,10 @@ def has_end(data: bytes) -> bool:
 
 def _segment(data: bytes, position: int) -> tuple[int, int, int]:
     """A segment's marker, and where its content starts and ends; `position` is that of its FF."""
-    if data[position : position + 1] != b"\xff":
+    fill = _FILL.match(data, position)
+    if fill is None:
         raise broken("JPEG")
-    while data[position : position + 1] == b"\xff":  # FF may be repeated before a marker
-        position += 1
+    position = fill.end()
     content = position + 3
     if content > len(data):
         raise broken("JPEG")

@@ -36,10 +36,15 @@ class Reader:
         """How many groups of prefix codes a picture of this size has.
 
         Raises:
-            UndecodableImageError: the stream is broken, or its small pictures are larger than encoders write them.
+            UndecodableImageError: the stream is broken, repeats a transform, or its small pictures are larger than
+                encoders write them.
         """
+        seen = set[int]()
         while self._read(1):
             kind = self._read(2)
+            if kind in seen:  # no decoder takes that
+                raise broken("WEBP")
+            seen.add(kind)
             if kind <= _COLOR_TRANSFORM:
                 self._tiles(width, height)
             elif kind != _SUBTRACT_GREEN:

@@ -6,7 +6,8 @@ from typing import Final
 from serve.model.formats import MAX_PARTS, MAX_PROFILE_BYTES, Parts, broken, too_many_parts, vp8l
 
 _HEADER: Final = 12  # bytes of RIFF, the length and WEBP
-_PICTURES: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
+_STILL: Final = frozenset({b"VP8 ", b"VP8L"})
+_PICTURES: Final = _STILL | {b"ANMF"}
 # Flags of VP8X: ICC profile, EXIF, XMP.
 _METADATA_FLAGS: Final = 0x20 | 0x08 | 0x04
 _FRAME_HEADER: Final = 16  # bytes of ANMF before its chunks
@@ -43,13 +44,13 @@ def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
         kind, content: of the chunk.
         alpha: the content of the ALPH chunk before it.
     """
-    if kind == b"ANMF":
-        alpha = b""
+    if kind == b"ANMF":  # decoders take the first picture of a frame, and the first alpha
+        found: dict[bytes, tuple[bytes, bytes]] = {}
         for inner, part in _chunks(content, _FRAME_HEADER, len(content)):
-            alpha = part if inner == b"ALPH" else alpha
-            if inner != b"ANMF":
-                _check(inner, part, alpha)
-    elif kind == b"VP8L":
+            found.setdefault(b"picture" if inner in _STILL else inner, (inner, part))
+        kind, content = found.get(b"picture", (b"", b""))
+        alpha = found.get(b"ALPH", (b"", b""))[1]
+    if kind == b"VP8L":
         size = int.from_bytes(content[1:5], "little")
         _count(vp8l.Reader(content, 40), (size & 0x3FFF) + 1, (size >> 14 & 0x3FFF) + 1)
     elif kind == b"VP8 " and alpha and alpha[0] & 3 == _LOSSLESS_ALPHA:

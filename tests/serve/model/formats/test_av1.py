@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from serve.errors import UndecodableImageError
-from serve.model.formats import MAX_PARTS, Coded, av1, boxes
+from serve.model.formats import MAX_PARTS, Coded, PartCount, av1, boxes
 from tests.serve.model.pictures import encoded, scene
 
 
@@ -17,7 +17,7 @@ def bitstream(**options: object) -> bytes:
 @pytest.mark.parametrize(("subsampling", "samples"), [("4:0:0", 3.0), ("4:2:0", 3.0), ("4:2:2", 8.0), ("4:4:4", 6.0)])
 def test_every_chroma_format(subsampling: str, samples: float) -> None:
     """By profile: whether there are 8 or 10 bits, and color, stands behind the size."""
-    found = av1.coded(bitstream(subsampling=subsampling))
+    found = av1.coded(bitstream(subsampling=subsampling), PartCount())
     assert found == Coded(301, 203, samples, 1)
 
 
@@ -26,7 +26,7 @@ def test_a_sequence_of_pictures_has_a_longer_header() -> None:
     second = scene((301, 203)).transpose(Image.Transpose.ROTATE_180)
     data = encoded(scene((301, 203)), "AVIF", save_all=True, append_images=[second])
     meta = boxes.Meta(data)
-    assert av1.coded(meta.data(meta.primary))[:2] == (301, 203)
+    assert av1.coded(meta.data(meta.primary), PartCount())[:2] == (301, 203)
 
 
 def test_times_and_decoder_models_are_skipped() -> None:
@@ -44,12 +44,12 @@ def test_times_and_decoder_models_are_skipped() -> None:
     bits = fields.replace(" ", "")
     header = int(bits.ljust(-len(bits) % 8 + len(bits), "0"), 2).to_bytes(-(-len(bits) // 8), "big")
     unit = bytes([1 << 3 | 2, len(header)]) + header
-    assert av1.coded(unit) == Coded(640, 480, 3.0, 0)
+    assert av1.coded(unit, PartCount()) == Coded(640, 480, 3.0, 0)
 
 
 def test_every_frame_counts() -> None:
     data = bitstream()
-    assert av1.coded(data * 5).pictures == 5
+    assert av1.coded(data * 5, PartCount()).pictures == 5
 
 
 def test_the_last_unit_needs_no_length() -> None:
@@ -59,12 +59,12 @@ def test_the_last_unit_needs_no_length() -> None:
     length = len(data) - start
     assert length == len(frame)
     without = data[: start - 1 - (length > 127) - (length > 16_383)][:-1] + bytes([6 << 3]) + frame
-    assert av1.coded(without) == av1.coded(data)
+    assert av1.coded(without, PartCount()) == av1.coded(data, PartCount())
 
 
 def test_what_is_broken() -> None:
     for data in (b"", b"\x0a", b"\x0a\x05\0", b"\x0a\x02\0\0", b"\x0a" + b"\xff" * 9, b"\x32\x01\0"):
         with pytest.raises((EOFError, IndexError, ValueError)):
-            av1.coded(data)
+            av1.coded(data, PartCount())
     with pytest.raises(UndecodableImageError, match="too many parts"):
-        av1.coded(b"\x12\0" * (MAX_PARTS + 1))
+        av1.coded(b"\x12\0" * (MAX_PARTS + 1), PartCount())

@@ -64,11 +64,13 @@ def test_an_item_outside_of_the_file_is_an_error() -> None:
     [
         {"iloc": b"\2\0\0\0\x44\0" + struct.pack(">I", 1 << 31)},
         {"iprp": box(b"ipma", bytes(4), struct.pack(">I", 1 << 31))},
+        {"iprp": box(b"ipma", bytes(4), struct.pack(">I", MAX_PARTS // 2), bytes(3 * (MAX_PARTS // 2))) * 3},
         {"iprp": box(b"ipco", box(b"free") * (MAX_PARTS + 1))},
+        {"iprp": box(b"ipco", box(b"free") * (MAX_PARTS // 2)) * 3},
         {"iinf": bytes(6) + box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", 1, 0, b"hvc1")) * (MAX_PARTS + 1)},
         {"iref": bytes(4) + box(b"dimg", struct.pack(">HH", 1, 65_535), bytes(131_070)) * 2},
     ],
-    ids=["places", "uses of properties", "properties", "items", "references"],
+    ids=["places", "uses of properties", "several uses", "properties", "several properties", "items", "references"],
 )
 def test_no_table_is_longer_than_photos_have_it(tables: dict[str, bytes]) -> None:
     with pytest.raises(UndecodableImageError, match="too many parts"):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from serve.errors import UndecodableImageError
-from serve.model.formats import MAX_PARTS, Coded, boxes, hevc
+from serve.model.formats import MAX_PARTS, Coded, PartCount, boxes, hevc
 from tests.serve.model.pictures import encoded, scene
 
 pillow_heif.register_heif_opener()
@@ -15,7 +15,7 @@ pillow_heif.register_heif_opener()
 
 def coded(data: bytes) -> Coded:
     meta = boxes.Meta(data)
-    return hevc.coded(configuration(data), meta.data(meta.primary))
+    return hevc.coded(configuration(data), meta.data(meta.primary), PartCount())
 
 
 def configuration(data: bytes) -> bytes:
@@ -57,13 +57,13 @@ def test_the_largest_of_the_sequence_parameters_counts() -> None:
     meta = boxes.Meta(small)
     unit = next(unit for unit in hevc._parameter_sets(configuration(large)) if hevc._kind(unit) == 33)
     data = len(unit).to_bytes(4, "big") + unit + meta.data(meta.primary)
-    assert hevc.coded(configuration(small), data)[:2] == (1024, 512)
+    assert hevc.coded(configuration(small), data, PartCount())[:2] == (1024, 512)
 
 
 def test_every_slice_counts() -> None:
     data = encoded(scene((64, 64)), "HEIF")
     meta = boxes.Meta(data)
-    assert hevc.coded(configuration(data), meta.data(meta.primary) * 7).pictures == 7
+    assert hevc.coded(configuration(data), meta.data(meta.primary) * 7, PartCount()).pictures == 7
 
 
 def test_what_is_broken() -> None:
@@ -76,6 +76,19 @@ def test_what_is_broken() -> None:
         (configuration(data), bytes(4)),
     ):
         with pytest.raises((EOFError, IndexError, ValueError)):
-            hevc.coded(configured, content)
+            hevc.coded(configured, content, PartCount())
     with pytest.raises(UndecodableImageError, match="too many parts"):
-        hevc.coded(configuration(data), b"\0\0\0\1\x26" * (MAX_PARTS + 1))
+        hevc.coded(configuration(data), b"\0\0\0\1\x26" * (MAX_PARTS + 1), PartCount())
+
+
+def test_units_of_all_items_and_configurations_count() -> None:
+    data, count = encoded(scene((64, 64)), "HEIF"), PartCount()
+    meta = boxes.Meta(data)
+    hevc.coded(configuration(data), meta.data(meta.primary) * (MAX_PARTS // 2), count)
+    with pytest.raises(UndecodableImageError, match="too many parts"):
+        hevc.coded(configuration(data), meta.data(meta.primary) * (MAX_PARTS // 2), count)
+    sets = list(hevc._parameter_sets(configuration(data)))
+    unit = next(unit for unit in sets if hevc._kind(unit) == 33)
+    many = (MAX_PARTS + 1).to_bytes(2, "big") + (len(unit).to_bytes(2, "big") + unit) * (MAX_PARTS + 1)
+    with pytest.raises(UndecodableImageError, match="too many parts"):
+        hevc.coded(configuration(data)[:22] + b"\1\x21" + many, meta.data(meta.primary), PartCount())

@@ -64,6 +64,17 @@ def test_every_repeated_scan_counts() -> None:
     assert jpeg.parts(repeated(data, 51)).work == 160 * 100 * (14 + 50)
 
 
+def test_bytes_that_fill_cost_what_they_weigh() -> None:
+    """60 kB of them took 16 s, and a megabyte an hour."""
+    data = encoded(scene(), "JPEG", progressive=True)
+    scan = data.index(b"\xff\xda")
+    pixels = jpeg.parts(data).work
+    in_a_scan = data.index(b"\xff", scan + 2)
+    for place, end in ((scan, b""), (in_a_scan, b""), (in_a_scan, b"\0")):
+        filled = data[:place] + b"\xff" * 1_000_000 + end + data[place:]
+        assert jpeg.parts(filled).work == pixels
+
+
 def test_a_small_file_of_many_scans_and_pixels_is_refused() -> None:
     """200 scans of 50 megapixels took 12 s."""
     data = encoded(Image.new("L", (8000, 6250)), "JPEG", progressive=True)
