@@ -20,6 +20,7 @@ _MAX_LABELS: Final = 10
 ("Amazon CloudWatch pricing"). The log line names the label, whatever their number."""
 
 _MAX_FOUND: Final = 500  # characters: a server can send a long header
+_MAX_FRAME: Final = 2000  # characters of a line of code, or of a message
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _least = "INFO"
 
@@ -66,7 +67,9 @@ class Record(dict[str, Any]):
         import traceback  # here: only a bug needs it
 
         kind = str(INTERNAL_ERROR["type"]).rpartition(":")[2]
-        self.update(error=kind, detail=repr(error), traceback="".join(traceback.format_exception(error)))
+        detail = f"{type(error).__name__}: {error}"[:_MAX_FOUND]  # `repr` may hold what the exception is about: a photo
+        lines = (line[:_MAX_FRAME].rstrip() for line in traceback.format_exception(error))
+        self.update(error=kind, detail=detail, traceback="\n".join(lines))
 
     def emit(self) -> None:
         """Write the line to standard output, which Lambda logs, unless its level is below the least."""

@@ -7,7 +7,7 @@ import json
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -234,6 +234,23 @@ def test_a_bug_is_logged_and_the_client_gets_a_plain_answer(
     line = json.loads(capsys.readouterr().out)
     assert "AttributeError" in line["traceback"]
     assert line["level"] == "ERROR"
+
+
+def test_a_bug_that_is_about_the_photo_does_not_log_it(
+    app: App, capsys: pytest.CaptureFixture[str], cat_jpeg: bytes
+) -> None:
+    class Broken:
+        description = app.classifier.description
+
+        def classify(self, image: bytes, *, explain: bool) -> None:
+            image.decode("ascii")
+
+    broken = App(app.settings, classifier=cast("Any", Broken()))
+    assert ask(broken, "POST", "/predict", cat_jpeg + b"S3CRET" * 9000)[0].status == 500
+    written = capsys.readouterr().out
+    assert "UnicodeDecodeError" in json.loads(written)["detail"]
+    assert "S3CRET" not in written
+    assert len(written) < 16_000
 
 
 def test_cors_is_as_the_settings_say(app: App, model_path: Path) -> None:

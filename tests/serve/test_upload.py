@@ -1,6 +1,7 @@
 import base64
 import gzip
 import json
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from urllib.parse import quote
@@ -219,3 +220,38 @@ def test_a_file_that_curl_has_taken_the_line_ends_from(cat_jpeg: bytes) -> None:
 def test_a_body_of_base64_is_told_its_place(cat_jpeg: bytes, content_type: str | None) -> None:
     for body in (base64.b64encode(cat_jpeg), base64.encodebytes(cat_jpeg), base64.urlsafe_b64encode(cat_jpeg)):
         assert '{"image": ' in words(post(body, content_type))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"image": "data:,' + b"%" * 9_000_000,
+        b'{"image": "data:;base64,' + b"%" * 9_000_000,
+        b'{"image": "' + b"AA " * 3_000_000,
+    ],
+    ids=["escapes", "escapes in base64", "blanks"],
+)
+def test_what_a_small_compressed_body_becomes_costs_what_it_weighs(content: bytes) -> None:
+    """9 kB of gzip took gigabytes and seconds."""
+    request = post(gzip.compress(content + b'"}'), "application/json", coding="gzip")
+    tracemalloc.start()
+    try:
+        assert photo_in(request, 5_000_000).image is not None
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(content)
+    finally:
+        tracemalloc.stop()
+
+
+def test_json_of_a_million_members_is_not_read() -> None:
+    for many in ("[[]" + ",[]" * 1_000_000 + "]", "[1" + ",1" * 1001 + "]"):
+        assert "1,000 commas" in words(post(f'{{"image": "x", "more": {many}}}'.encode(), "application/json"))
+    assert photo_in(in_json(url="https://example.org/" + "," * 900), LIMIT).url
+
+
+@pytest.mark.parametrize("text", ["data:,\ud800", "data:image/jpeg;base64,\udfff", "AAAA\ud800"])
+def test_half_of_a_surrogate_pair_is_a_mistake_of_the_client(text: str) -> None:
+    assert "surrogate" in words(in_json(image=text))
+
+
+def test_escapes_beside_equals_signs() -> None:
+    assert photo_in(in_json(image="data:,a=%3d%3D=b%20_c"), LIMIT) == Photo(image=b"a====b _c")
