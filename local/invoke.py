@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from serve.adapters._records import DeliverAgainError
 from serve.errors import ProblemError
+from serve.settings import SettingsError
 
 USAGE: Final = "usage: python lambda_function.py PHOTO | --event FILE   (PHOTO: a file or URL; FILE: an event as JSON)"
 
@@ -18,7 +19,9 @@ class InputError(ValueError):
 
 
 def main(handler: Callable[[Any, Any], Any], arguments: Sequence[str] | None = None) -> int:
-    """Print the handler's answer; the exit status is 0 for an answer, 1 for a problem, 2 for a wrong command."""
+    """Print the handler's answer; the exit status is 0 for an answer, 1 for a problem, 2 for a wrong command or
+    setting.
+    """
     try:
         event = _event(sys.argv[1:] if arguments is None else arguments)
     except InputError as error:
@@ -26,6 +29,9 @@ def main(handler: Callable[[Any, Any], Any], arguments: Sequence[str] | None = N
         return 2
     try:
         answer = handler(event, None)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     except (ProblemError, DeliverAgainError) as error:  # what a service that delivers events wants raised
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -25,6 +25,7 @@ from serve.app import App
 from serve.errors import ProblemError
 from serve.http import Response
 from serve.invocation import Invocation, from_context
+from serve.model import formats
 from serve.model.classifier import Classifier, Prediction
 from serve.settings import Settings
 
@@ -42,7 +43,7 @@ DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
 FETCHERS: Final = 16
 """Requests with a URL that one worker answers at once: they wait for other servers, and must not block uploads."""
 
-_MAX_URL_BODY_BYTES: Final = 16_384  # JSON with a URL of MAX_URL_LENGTH, every character escaped
+_START_BYTES: Final = 64  # that tell what a body is
 
 
 class SideBySide(Classifier):
@@ -122,8 +123,16 @@ class _Answers:
 
 
 def _may_bring_url(request: Request, body: bytearray) -> bool:
-    in_query = b"url=" in request.scope["query_string"]
-    return in_query or (len(body) <= _MAX_URL_BODY_BYTES and body.lstrip()[:1] == b"{")
+    """Whether there may be a URL in a request. The app knows for sure, when it has read the body in a thread."""
+    if "url" in request.query_params or "content-encoding" in request.headers:
+        return True
+    start = bytes(body[:_START_BYTES])
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "multipart/form-data" or formats.sniff(start):
+        return False
+    # JSON of a photo has none of these: not the name, nor an escape or another encoding that could write it.
+    is_json = start.lstrip().startswith(b"{")
+    return not is_json or any(sign in body for sign in (b'"url"', b"\\u", b"\0"))
 
 
 def max_body_bytes(content_type: str) -> int:

@@ -12,6 +12,8 @@ from typing import BinaryIO, Final, NamedTuple
 _CHUNK_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 65_536
 _MAX_LINES: Final = 256
+_MAX_INTERIM: Final = 100  # answers before the answer
+_MAX_CHUNKS: Final = 100_000  # servers send some thousand bytes in each
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.[01][ \t]+([0-9]{3})([ \t].*)?")
 
@@ -53,15 +55,16 @@ def read_head(stream: BinaryIO) -> HttpResponse:
     """The answer up to its body; interim answers (1xx) are skipped.
 
     Raises:
-        ValueError: it is not HTTP/1, ends early, has too long a line or too many, a NUL, or two values of Location, or
-            switches to another protocol.
+        ValueError: it is not HTTP/1, ends early, has too long a line or too many, a NUL, or two values of Location,
+            switches to another protocol, or follows too many interim answers.
     """
-    while True:
+    for _ in range(_MAX_INTERIM + 1):
         status, fields = _status(_line(stream)), _fields(stream)
         if status == 101:
             raise ValueError("a switch to another protocol, which nobody asked for")
         if status >= 200:
             return HttpResponse(status, fields, stream)
+    raise ValueError("too many interim answers")
 
 
 def _line(stream: BinaryIO) -> str:
@@ -108,11 +111,15 @@ def _joined(name: str, before: str | None, value: str) -> str:
 
 def _chunked(stream: BinaryIO) -> Iterator[bytes]:
     """RFC 9112, 7.1."""
-    while size := _chunk_size(_line(stream)):
+    for _ in range(_MAX_CHUNKS):
+        size = _chunk_size(_line(stream))
+        if not size:
+            _fields(stream)
+            return
         yield from _exactly(stream, size)
         if _line(stream):
             raise ValueError("a chunk without an end")
-    _fields(stream)
+    raise ValueError("too many chunks")
 
 
 def _chunk_size(line: str) -> int:

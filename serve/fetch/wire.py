@@ -19,6 +19,7 @@ Dial = Callable[[str, int, float], socket.socket]
 """(address that has been checked, port, seconds) -> a connected TCP socket. Raises OSError."""
 
 _FRAMING_BYTES: Final = 1_000_000  # beyond the photo itself: headers, chunk sizes, trailers
+_MAX_READS: Final = 100_000  # a packet has a thousand bytes or more
 
 
 class Deadline:
@@ -59,6 +60,7 @@ class Wire(io.RawIOBase):
         self._silence_s = silence_s
         self._max_bytes = max_bytes
         self._left_bytes = max_bytes + _FRAMING_BYTES
+        self._left_reads = _MAX_READS
 
     def readable(self) -> bool:
         """Always, as `io.BufferedReader` asks."""
@@ -70,7 +72,11 @@ class Wire(io.RawIOBase):
         Raises:
             TimeoutError: the deadline has passed, or the server was silent for too long.
             ImageTooLargeError: the server sent more than a photo of `max_bytes` needs.
+            ValueError: the server sent it in too many pieces.
         """
+        self._left_reads -= 1
+        if self._left_reads < 0:
+            raise ValueError("too many small pieces")
         self._sock.settimeout(self._deadline.left_s(self._silence_s))
         count = self._sock.recv_into(buffer)
         self._left_bytes -= count

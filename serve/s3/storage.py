@@ -30,7 +30,7 @@ _ATTEMPTS: Final = 2
 
 MAX_CONNECTIONS: Final = 16
 
-_MAX_RESULT_BYTES: Final = 100_000  # a result has a tenth of that
+_MAX_RESULT_BYTES: Final = 10_000_000  # one of 100,000 labels has half of that, one of two a kilobyte
 _MAX_TAGS: Final = 10  # Amazon S3 User Guide, "Categorizing your objects using tags"
 # Another writer was faster (Amazon S3 User Guide, "How to prevent object overwrites with conditional writes").
 # "NoSuchKey" comes when what was to be replaced has been deleted.

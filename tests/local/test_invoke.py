@@ -1,5 +1,8 @@
 import base64
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,16 @@ def test_an_event_that_the_handler_refuses_is_one_sentence_too(
     (tmp_path / "event.json").write_text("[]")
     assert invoke.main(refuse, ["--event", str(tmp_path / "event.json")]) == 1
     assert capsys.readouterr().err == "error: Seen: []\n"
+
+
+def test_a_setting_that_is_missing_is_one_sentence_too(root: Path) -> None:
+    """An event of S3 needs a bucket for its result."""
+    command = [sys.executable, "lambda_function.py", "--event", "events/s3_upload.json"]
+    environment = {name: value for name, value in os.environ.items() if name != "RESULTS_BUCKET"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: RESULTS_BUCKET is not set")
+    assert done.stderr.count("\n") == 1
 
 
 def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

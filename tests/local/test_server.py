@@ -1,6 +1,7 @@
 """The service as a process, spoken to over HTTP; and its events beside those that API Gateway sends."""
 
 import base64
+import gzip
 import json
 import re
 import signal
@@ -282,7 +283,10 @@ def test_a_client_that_leaves_halfway_disturbs_nobody(service: LocalService, ask
     assert "Traceback" not in service.log()
 
 
-def test_health_and_uploads_are_answered_while_every_fetch_waits_for_a_slow_server(cat_jpeg: bytes) -> None:
+@pytest.mark.parametrize(
+    "form", ["query", "escaped query", "JSON", "long JSON", "escaped JSON", "JSON with a mark", "gzip"]
+)
+def test_health_and_uploads_are_answered_while_every_fetch_waits_for_a_slow_server(cat_jpeg: bytes, form: str) -> None:
     release, begun = threading.Event(), threading.Semaphore(0)
     with serving(slow_photo(cat_jpeg, begun, release)) as slow:
         url = f"http://127.0.0.1:{slow.port}/"
@@ -291,15 +295,37 @@ def test_health_and_uploads_are_answered_while_every_fetch_waits_for_a_slow_serv
             urllib3.PoolManager(maxsize=server.FETCHERS) as pool,
             ThreadPoolExecutor(server.FETCHERS) as threads,
         ):
-            path = f"{running.url}/predict?url={url}"
-            asked = [threads.submit(pool.request, "POST", path) for _ in range(server.FETCHERS)]
+            query, body, headers = asking(url, form)
+            path = f"{running.url}/predict{query}"
+            asked = [
+                threads.submit(pool.request, "POST", path, body=body, headers=headers) for _ in range(server.FETCHERS)
+            ]
             assert all(begun.acquire(timeout=20) for _ in asked), running.log()
             assert pool.request("GET", f"{running.url}/health", timeout=3).status == 200
-            upload = pool.request("POST", f"{running.url}/predict", body=cat_jpeg, timeout=10)
-            assert upload.json()["label"] == "cat"
+            for upload in (
+                {"body": cat_jpeg},
+                {"fields": {"file": ("cat.jpg", cat_jpeg)}},
+                {"json": {"image": base64.b64encode(cat_jpeg).decode()}},
+            ):
+                answer = pool.request("POST", f"{running.url}/predict", timeout=10, **upload)
+                assert answer.json()["label"] == "cat"
             assert not any(answer.done() for answer in asked)
             release.set()
             assert [answer.result().status for answer in asked] == [200] * server.FETCHERS
+
+
+def asking(url: str, form: str) -> tuple[str, bytes, dict[str, str]]:
+    """Query, body and headers of a request for the photo behind a URL, in ways that JSON and URLs allow."""
+    body = json.dumps({"url": url}).encode()
+    return {
+        "query": (f"?url={url}", b"", {}),
+        "escaped query": (f"?%75rl={url}", b"", {}),
+        "JSON": ("", body, {}),
+        "long JSON": ("", body[:-1] + b" " * 100_000 + b"}", {}),
+        "escaped JSON": ("", body.replace(b"url", b"\\u0075rl"), {}),
+        "JSON with a mark": ("", b"\xef\xbb\xbf" + body, {"content-type": "application/json"}),
+        "gzip": ("", gzip.compress(body), {"content-type": "application/json", "content-encoding": "gzip"}),
+    }[form]
 
 
 def slow_photo(photo: bytes, begun: threading.Semaphore, release: threading.Event) -> Answer:

@@ -44,10 +44,11 @@ def test_a_length_told_twice_is_a_length() -> None:
         b"HTTP/1.1 +20 OK\r\n\r\n", b"http/1.1 200 OK\r\n\r\n", START, START + b"A: b", START + b"A: b\r\n",
         START + b"A: " + b"b" * 70_000 + b"\r\n\r\n", START + b"A: b\r\n" * 257 + b"\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + START + b"\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 101 + START + b"\r\n",
     ],
 )  # fmt: skip
 def test_heads_that_are_none(head: bytes) -> None:
-    with pytest.raises(ValueError, match=r"line|number|Location|protocol"):
+    with pytest.raises(ValueError, match=r"line|number|Location|protocol|interim"):
         read(head)
 
 
@@ -105,6 +106,7 @@ def test_bodies(framed: bytes) -> None:
         CHUNKED + b"0x3\r\nabc\r\n0\r\n\r\n", CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n",
         CHUNKED + b"1_0\r\n", CHUNKED + b"\r\n",
         CHUNKED + b"0\r\n", CHUNKED + b"0\r\n" + b"A: b\r\n" * 300 + b"\r\n",
+        CHUNKED + b"1\nx\n" * 100_001 + b"0\r\n\r\n",
     ],
 )  # fmt: skip
 def test_bodies_that_are_broken(framed: bytes) -> None:

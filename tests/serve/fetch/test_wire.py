@@ -12,6 +12,7 @@ import pytest
 
 from serve.errors import FetchFailedError, FetchTimeoutError, ImageTooLargeError
 from serve.fetch.fetcher import Fetcher
+from serve.fetch.wire import Deadline, Wire
 from tests.serve.fetchers import fetch_from, fetcher, policy
 from tests.serve.servers import (
     PHOTO,
@@ -73,6 +74,19 @@ def test_a_flood_is_stopped_by_its_bytes(name: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_a_photo_in_single_bytes_is_stopped_by_their_number() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        wire, byte = Wire(near, Deadline(20), 20, 1_000_000), bytearray(1)
+        for _ in range(10):
+            far.sendall(bytes(10_000))
+            for _ in range(10_000):
+                assert wire.readinto(byte) == 1
+        far.sendall(bytes(1))
+        with pytest.raises(ValueError, match="small pieces"):
+            wire.readinto(byte)
 
 
 # The deadline

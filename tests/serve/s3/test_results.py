@@ -166,6 +166,17 @@ def test_a_file_that_is_no_result_gives_way(
     assert read_result(KEY)["label"] == "cat"
 
 
+def test_a_result_of_many_labels_is_read_like_any_other(
+    s3: "S3Client", s3_app: App, invocation: Invocation, read_result: Read, cat_jpeg: bytes
+) -> None:
+    put(s3, cat_jpeg)
+    classify(s3_app, invocation, S3Object(UPLOADS, KEY, sequencer="0B"))
+    known = read_result(KEY) | {"probabilities": {f"Genus species {number:05}": 0.0 for number in range(10_000)}}
+    s3.put_object(Bucket=RESULTS, Key=result_key(S3Object(UPLOADS, KEY), "v1/"), Body=json.dumps(known))
+    classify(s3_app, invocation, S3Object(UPLOADS, KEY, sequencer="0A"))
+    assert read_result(KEY) == known
+
+
 @pytest.mark.parametrize("there_before", [True, False])
 def test_of_two_concurrent_deliveries_the_newer_stays(
     s3: "S3Client",
