@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from evaluate import pictures
+
 Picture = Image.Image
 Corruption = Callable[[Picture], Picture]
 
@@ -51,8 +53,7 @@ CORRUPTIONS: Final[dict[str, Corruption]] = {
 
 
 def corrupted(image: bytes, corruption: Corruption) -> bytes:
-    """The encoded photo after a corruption, in a format without loss of its own."""
+    """The encoded photo (see `pictures.picture`) after a corruption, in a format without loss of its own."""
     file = io.BytesIO()
-    with Image.open(io.BytesIO(image)) as picture:
-        corruption(picture.convert("RGB")).save(file, "BMP")
+    corruption(pictures.picture(image)).save(file, "BMP")
     return file.getvalue()

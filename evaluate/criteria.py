@@ -77,7 +77,8 @@ def of(evaluation: dict[str, Any]) -> Criteria:
 def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, float]:
     """The figure for each criterion; those of photos that no data set has only if a folder of them was named.
 
-    The recall of the sample images of Python packages, which are few, is measured without one, and is no figure here.
+    A file without a confidence threshold raises no false alarms: what it would with one is no figure here. Nor is the
+    recall of the sample images of Python packages alone, which are few.
 
     Args:
         evaluation: the content of `evaluation.json`.
@@ -90,8 +91,9 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
         "test AUC": test["auc"],
         "test calibration error": test["ece"],
         "accuracy drop": 100 * (compared["keras_accuracy"] - compared["accuracy"]),
-        "false-alarm rate": uncertainty["false_alarms"]["share"],
     }
+    if uncertainty["in_answers"]:
+        figures["false-alarm rate"] = uncertainty["false_alarms"]["share"]
     if uncertainty.get("from_folder"):
         figures["out-of-distribution recall"] = uncertainty["recall"]["share"]
     if "external" in evaluation:

@@ -1,12 +1,12 @@
 """Grids of thumbnails."""
 
-import io
 from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import Image
 
+from evaluate import pictures
 from train.pixels import Pixels
 
 THUMBNAIL: Final = 112  # pixels
@@ -16,8 +16,7 @@ _TITLE: Final = 14  # pixels a line
 
 def thumbnail(image: bytes, side: int = THUMBNAIL) -> Image.Image:
     """An encoded photo, upright and in its own shape, no side longer than `side` pixels."""
-    with Image.open(io.BytesIO(image)) as picture:
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    upright = pictures.picture(image)
     upright.thumbnail((side, side))
     return upright
 

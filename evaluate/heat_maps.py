@@ -1,14 +1,13 @@
 """What the model looked at: its class activation maps over photos of the test split."""
 
-import io
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import Image
 
-from evaluate import metrics, plots, style
+from evaluate import metrics, pictures, plots, style
 from serve.model.classifier import Classifier
 from serve.model.explanation import Grid
 from train import data
@@ -48,8 +47,7 @@ def draw(test: dict[str, Any], source: data.Source, classifier: Classifier) -> F
 
 
 def _draw(axes: Axes, photo: bytes, explanation: Grid) -> None:
-    with Image.open(io.BytesIO(photo)) as picture:
-        shown = ImageOps.exif_transpose(picture).convert("L")
+    shown = pictures.picture(photo).convert("L")
     shown.thumbnail((_SIDE, _SIDE))
     axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
     evidence = np.asarray(

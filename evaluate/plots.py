@@ -1,6 +1,5 @@
 """The plots of the model card."""
 
-import io
 import itertools
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 from sklearn.metrics import roc_curve
 
-from evaluate import metrics, names, style
+from evaluate import metrics, names, pictures, style
 from train import data
 
 MISTAKES: Final = 12
@@ -180,8 +178,8 @@ def mistakes(test: dict[str, Any], source: data.Source, positive: str | None) ->
     labels, figure = _short(source.labels), style.blank(0.4 + 1.3 * (MISTAKES // _ACROSS))
     figure.suptitle("The worst mistakes on the test split", fontsize=9)
     for axes, place in zip(figure.subplots(MISTAKES // _ACROSS, _ACROSS).flat, places, strict=False):
-        with Image.open(io.BytesIO(photos[test["names"][place]])) as picture:
-            axes.imshow(picture.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL)))
+        shown = pictures.picture(photos[test["names"][place]])
+        axes.imshow(shown.resize((_THUMBNAIL, _THUMBNAIL)))
         axes.set_title(f"{labels[test['labels'][place]]}\n{_answer(test, place, labels, positive)}", fontsize=7)
     for axes in figure.axes:
         axes.set_axis_off()

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from evaluate import metrics
 from evaluate.criteria import MAX_FALSE_ALARM_RATE
 from serve.errors import ProblemError
+from serve.model import formats
 from serve.model.classifier import Classifier, Prediction
 from train.folder import printable
 
@@ -27,7 +28,7 @@ _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
 }  # fmt: skip
-_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+_HEADER: Final = 64  # bytes that identify a format
 
 
 def in_packages() -> list[Path]:
@@ -41,15 +42,23 @@ def in_packages() -> list[Path]:
 
 
 def in_folder(folder: Path) -> list[Path]:
-    """All JPEG, PNG and WebP files in a folder and its sub-folders.
+    """All files of a format that is served in a folder and its sub-folders, whatever their names.
 
     Raises:
         FileNotFoundError: there are none.
     """
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    found = [file for file in files if _is_image(file)]
     if not found:
-        raise FileNotFoundError(f"{folder}: no JPEG, PNG or WebP files; --out-of-distribution takes a folder of photos")
+        raise FileNotFoundError(f"{folder}: no images; --out-of-distribution takes a folder of photos")
+    if others := len(files) - len(found):
+        print(f"left out {others:,} files of {folder}: not images of a supported format")
     return found
+
+
+def _is_image(file: Path) -> bool:
+    with file.open("rb") as content:
+        return formats.sniff(content.read(_HEADER)) is not None
 
 
 def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:
@@ -69,15 +78,20 @@ def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path])
     threshold = classifier.description.confidence_threshold
     in_answers = threshold is not None
     if threshold is None:
-        threshold = float(np.quantile(confidences, MAX_FALSE_ALARM_RATE))
-    found = {printable(file.name): confidence < threshold for file, confidence in _confidences(classifier, files)}
+        threshold = assumed_threshold(confidences)
+    found = [(printable(file.name), confidence < threshold) for file, confidence in _confidences(classifier, files)]
     return {
         "threshold": threshold,
         "in_answers": in_answers,
         "false_alarms": metrics.share(int((confidences < threshold).sum()), len(confidences)),
-        "recall": metrics.share(sum(found.values()), len(found)),
-        "missed": [name for name, is_uncertain in found.items() if not is_uncertain],
+        "recall": metrics.share(sum(is_uncertain for _, is_uncertain in found), len(found)),
+        "missed": [name for name, is_uncertain in found if not is_uncertain],
     }
+
+
+def assumed_threshold(confidences: metrics.Probabilities) -> float:
+    """The confidence threshold that has the largest allowed share of these confidences, (photos,), below it."""
+    return float(np.sort(confidences)[int(MAX_FALSE_ALARM_RATE * len(confidences))])
 
 
 def _confidences(classifier: Classifier, files: Sequence[Path]) -> list[tuple[Path, float]]:

@@ -10,6 +10,7 @@ figures behind the limits are in docs/security.md.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -46,6 +47,9 @@ What a photo from a phone shows of fur and whiskers in so few pixels is sharper 
 set show, which were stored at that size. By way of the same size, they are equally soft: fewer photos from
 elsewhere are mistaken."""
 
+Resize = Callable[[Image.Image, bool], Image.Image]
+"""(the picture as it is stored, whether it lies on its side) -> the same in the size that is wanted."""
+
 # Beyond six times the wanted size, whole blocks of pixels are averaged first: a fourth of the time, the same picture.
 _REDUCING_GAP: Final = 3.0
 
@@ -74,18 +78,30 @@ def decode(
         ImageTooLargeError: more than `max_pixels`.
         UndecodableImageError: broken or truncated.
     """
+
+    def squeezed(image: Image.Image, is_lying: bool) -> Image.Image:  # noqa: FBT001  (a callback)
+        size = (height, width) if is_lying else (width, height)
+        larger = (round(size[0] * MARGIN), round(size[1] * MARGIN))
+        image = image.resize(larger, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+        return image if with_margin else image.resize(size, Image.Resampling.BILINEAR)
+
+    return decode_by(data, squeezed, max(height, width), max_pixels)
+
+
+def decode_by(data: bytes, resize: Resize, side: int, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
+    """As `decode`, in another size: `side` is the longest side of the result, in pixels."""
     image_format = _supported_format(data)
 
     def decoded(parts: Parts) -> Image.Image:
         with decoders.open_image(parts, image_format) as image:
-            return _to_rgb(image, parts, height, width, max_pixels, with_margin=with_margin)
+            return _to_rgb(image, parts, resize, side, max_pixels)
 
     try:
         try:
             return decoded(formats.parts(data, image_format))
         except ImageTooLargeError:
             # Phones store a small picture beside a large one.
-            if (thumbnail := formats.thumbnail(data, image_format, max(height, width))) is None:
+            if (thumbnail := formats.thumbnail(data, image_format, side)) is None:
                 raise
             return decoded(thumbnail)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -103,20 +119,13 @@ def _supported_format(data: bytes) -> str:
     return image_format
 
 
-def _to_rgb(
-    image: Image.Image, parts: Parts, height: int, width: int, max_pixels: int, *, with_margin: bool
-) -> Image.Image:
+def _to_rgb(image: Image.Image, parts: Parts, resize: Resize, side: int, max_pixels: int) -> Image.Image:
     image_format, header_size = image.format or "", image.size
-    image.draft("RGB", (max(height, width) * _DRAFT_OVERSAMPLING,) * 2)
+    image.draft("RGB", (side * _DRAFT_OVERSAMPLING,) * 2)
     refuse_costly(image, parts, header_size, max_pixels)
     upright = _UPRIGHT.get(_orientation(image, parts))
     # Turned after the resize, when there is less to turn: so a photo lying on its side is resized lying.
-    size = (height, width) if upright in _SWAPS_AXES else (width, height)
-    larger = (round(size[0] * MARGIN), round(size[1] * MARGIN))
-    image = _resizable(decoders.load(image, parts, image_format), parts)
-    image = image.resize(larger, Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
-    if not with_margin:
-        image = image.resize(size, Image.Resampling.BILINEAR)
+    image = resize(_resizable(decoders.load(image, parts, image_format), parts), upright in _SWAPS_AXES)
     if parts.profile:
         from serve.model import color
 

@@ -1,9 +1,15 @@
 from pathlib import Path
 
+import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
 from evaluate import uncertainty
+from serve.model.classifier import Classifier
+from tests.serve.model.pictures import encoded, scene
+
+pillow_heif.register_heif_opener()
 
 
 def test_what_packages_carry_can_be_opened_and_the_cat_is_not_among_it() -> None:
@@ -15,11 +21,33 @@ def test_what_packages_carry_can_be_opened_and_the_cat_is_not_among_it() -> None
             assert min(image.size) >= 100
 
 
-def test_a_folder_is_searched_with_the_folders_in_it(tmp_path: Path) -> None:
-    (tmp_path / "sea").mkdir()
-    for name in ("sea/wave.JPG", "tree.png", "notes.txt"):
-        (tmp_path / name).write_bytes(b"")
-    assert [file.name for file in uncertainty.in_folder(tmp_path)] == ["wave.JPG", "tree.png"]
+def test_a_folder_is_searched_with_the_folders_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("sea/wave.HEIC", "sea/no suffix", "tree.png", "tree.jpg/tree.png", "notes.txt", "false.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        image = {".HEIC": "HEIF", ".png": "PNG", "": "WEBP"}.get(Path(name).suffix)
+        (tmp_path / name).write_bytes(encoded(scene(), image) if image and name != "false.png" else b"no image")
+    found = [str(file.relative_to(tmp_path)) for file in uncertainty.in_folder(tmp_path)]
+    assert found == ["sea/no suffix", "sea/wave.HEIC", "tree.jpg/tree.png", "tree.png"]
+    assert "left out 2 files" in capsys.readouterr().out
+
+
+def test_every_image_counts_whatever_its_name(tmp_path: Path, model_path: Path) -> None:
+    """Cameras call the first photo of each folder the same."""
+    for place in ("a", "b", "c"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "IMG_1.png").write_bytes(encoded(scene((64, 48)), "PNG"))
+    test = {"probabilities": [0.5, 0.5], "labels": [0, 1]}
+    found = uncertainty.measure(Classifier(model_path), test, uncertainty.in_folder(tmp_path))
+    assert found["recall"]["photos"] == 3
+    assert len(found["missed"]) + round(3 * found["recall"]["share"]) == 3
+
+
+def test_the_threshold_that_is_assumed_has_no_more_false_alarms_than_are_allowed() -> None:
+    chance = np.random.default_rng(1)
+    for photos in range(1, 400):
+        confidences = chance.random(photos)
+        alarms = int((confidences < uncertainty.assumed_threshold(confidences)).sum())
+        assert photos * 0.02 - 1 < alarms <= photos * 0.02
 
 
 def test_an_empty_folder_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
