@@ -1,11 +1,10 @@
 """Near-duplicates in a data set, found by how they look, whatever their size and compression.
 
-Photos are compared only if parts of their hashes are alike, and yet every pair is found (multi-index hashing: Norouzi
-et al. 2012, arXiv:1307.2982). The time grows with the number of photos, not with its square.
+Photos are compared only if parts of their hashes are alike, and yet each near-duplicate is found (multi-index hashing:
+Norouzi et al. 2012, arXiv:1307.2982). The time grows with the number of photos, not with its square.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -32,19 +31,11 @@ WORDS: Final = BITS // 64
 
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601, section 2.5.1
 _BLOCK: Final = 1 << 20  # pairs compared at once
+_A_FEW: Final = 8  # of the photos that are equal in a part
 # Neighboring bits are alike: before a white wall, whole rows of them. Parts of bits in random order tell more apart.
 _ORDER: Final = np.random.default_rng(1).permutation(BITS)
 
 _Places = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two photos that look alike: their positions, and the number of differing bits of their hashes, of `BITS`."""
-
-    first: int
-    second: int
-    distance: int
 
 
 def difference_hash(image: bytes) -> Hash:
@@ -63,41 +54,20 @@ def difference_hash(image: bytes) -> Hash:
 
 
 def twins(hashes: Hashes, others: Hashes, max_distance: int = SAME_PICTURE) -> dict[int, int]:
-    """Photos with a near-duplicate among others: position in `hashes` -> position of the closest one in `others`.
-
-    Of several that are as close, the first counts.
-    """
+    """Photos with a near-duplicate among others: position in `hashes` -> position of one in `others`."""
     # A picture that comes a thousand times, such as "no photo available", is compared once.
     hashes, places = np.unique(hashes, axis=0, return_inverse=True)
     others, first = np.unique(others, axis=0, return_index=True)
-    rows, columns, distances = _close(hashes, others, max_distance)
-    order = np.lexsort((first[columns], distances, rows))
-    closest = dict(zip(rows[order][::-1].tolist(), first[columns][order][::-1].tolist(), strict=True))
-    return {position: closest[row] for position, row in enumerate(places.tolist()) if row in closest}
-
-
-def close_pairs(hashes: Hashes, max_distance: int) -> list[Pair]:
-    """All pairs of photos whose hashes differ in at most `max_distance` bits, the closest first.
-
-    Args:
-        hashes: (photos, WORDS).
-        max_distance: in bits; two unrelated photos differ in about half of them.
-    """
-    pairs = (
-        Pair(*found) for found in zip(*(each.tolist() for each in _close(hashes, hashes, max_distance)), strict=True)
-    )
-    ordered = (pair for pair in pairs if pair.first < pair.second)
-    return sorted(ordered, key=lambda pair: (pair.distance, pair.first, pair.second))
-
-
-def _close(hashes: Hashes, others: Hashes, max_distance: int) -> tuple[_Places, _Places, _Places]:
-    """All pairs that differ in at most `max_distance` bits: positions in both, and the distance."""
-    found = [np.zeros(0, np.int64)]
-    for rows, columns in _candidates(hashes, others, max_distance):
-        near = _distances(hashes[rows], others[columns]) <= max_distance
-        found.append(np.unique(rows[near] * len(others) + columns[near]))
-    rows, columns = np.divmod(np.unique(np.concatenate(found)), max(1, len(others)))
-    return rows, columns, _distances(hashes[rows], others[columns])
+    found = np.full(len(hashes), -1)
+    # Where most photos look alike, as those of a fixed camera do, most find one among the first.
+    for at_most in (_A_FEW, None):
+        for part in _parts(max_distance):
+            left = np.flatnonzero(found < 0)
+            for rows, columns in _candidates(hashes[left], others, part, at_most):
+                near = _distances(hashes[left[rows]], others[columns]) <= max_distance
+                found[left[rows[near]]] = first[columns[near]]
+    twin = found[places].tolist()
+    return {position: other for position, other in enumerate(twin) if other >= 0}
 
 
 def _distances(hashes: Hashes, others: Hashes) -> _Places:
@@ -105,16 +75,26 @@ def _distances(hashes: Hashes, others: Hashes) -> _Places:
     return np.bitwise_count(hashes ^ others).sum(axis=1, dtype=np.int64)
 
 
-def _candidates(hashes: Hashes, others: Hashes, max_distance: int) -> Iterator[tuple[_Places, _Places]]:
-    """Blocks of pairs, some of them twice, among which are all that differ in at most `max_distance` bits.
+def _parts(max_distance: int) -> list[_Places]:
+    """Parts of the bits. Hashes that differ in at most `max_distance` differ in at most one bit of some part.
 
-    In one of the parts they differ in one bit at most: with two bits in each, the whole would differ in more.
+    With two bits in each, the whole would differ in more.
     """
-    for part in np.array_split(_ORDER, max(WORDS, max_distance // 2 + 1)):
-        keys, other_keys = _keys(hashes, part), _keys(others, part)
-        order = np.argsort(other_keys)
-        for change in (0, *(1 << place for place in range(len(part)))):
-            yield from _equal(keys ^ np.uint64(change), other_keys[order], order)
+    return np.array_split(_ORDER, max(WORDS, max_distance // 2 + 1))
+
+
+def _candidates(
+    hashes: Hashes, others: Hashes, part: _Places, at_most: int | None = None
+) -> Iterator[tuple[_Places, _Places]]:
+    """Blocks of pairs that differ in at most one bit of a part, none of them twice.
+
+    Args:
+        at_most: of the pairs of a hash that have the same bits in the part, how many are taken; None: all.
+    """
+    keys, other_keys = _keys(hashes, part), _keys(others, part)
+    order = np.argsort(other_keys)
+    for change in (0, *(1 << place for place in range(len(part)))):
+        yield from _equal(keys ^ np.uint64(change), other_keys[order], order, at_most)
 
 
 def _keys(hashes: Hashes, part: _Places) -> npt.NDArray[np.uint64]:
@@ -126,11 +106,12 @@ def _keys(hashes: Hashes, part: _Places) -> npt.NDArray[np.uint64]:
 
 
 def _equal(
-    keys: npt.NDArray[np.uint64], ordered: npt.NDArray[np.uint64], order: _Places
+    keys: npt.NDArray[np.uint64], ordered: npt.NDArray[np.uint64], order: _Places, at_most: int | None
 ) -> Iterator[tuple[_Places, _Places]]:
     """Blocks of pairs with equal keys. `order` are the positions of the keys that are `ordered`."""
     start = np.searchsorted(ordered, keys, "left")
     number = np.searchsorted(ordered, keys, "right") - start
+    number = number if at_most is None else np.minimum(number, at_most)
     rows = np.flatnonzero(number)
     ends = np.cumsum(number[rows])
     for block in np.split(rows, np.searchsorted(ends, np.arange(_BLOCK, ends[-1] if len(ends) else 0, _BLOCK))):
