@@ -12,8 +12,10 @@ EVENT ?= events/image.json
 FUNCTION ?= ClassifyFunction
 ## port of `serve`
 PORT ?= 8000
-## your own photos for `train`: a folder with one sub-folder per class
+## your own photos for `train`, `convert` and `publish`: a folder with one sub-folder per class
 DATA ?=
+## network that `train` trains beside the small CNN
+BACKBONE ?= mobilenetv2
 ## folder of the run; by default runs/cats_vs_dogs, or runs/FOLDER of DATA
 RUN ?=
 # A test waits for a server or a container while others compute.
@@ -36,10 +38,11 @@ space := $(subst ,, )
 last_part = $(subst |,$(space),$(notdir $(lastword $(abspath $(subst $(space),|,$1)))))
 # As they were typed, in the environment: a space, a "$$" or a quote in a name means nothing to make or the shell.
 predict: override export IMAGE := $(value IMAGE)
-train: override export DATA := $(value DATA)
+train convert publish: override export DATA := $(value DATA)
 train convert publish: override export RUN := $(or $(value RUN),runs/$(or $(call last_part,$(value DATA)),cats_vs_dogs))
 invoke: override export EVENT := $(value EVENT)
 
+PHOTOS = $(if $(DATA),--data-dir "$$DATA")
 PYTHON311 := $(shell command -v python3.11)
 RUNTIMES := $(if $(PYTHON311),--runtime-python .venv/tflite-runtime-test/bin/python)
 SAM := SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam
@@ -121,16 +124,16 @@ hooks: .venv/dev/installed .venv/audit/installed .venv/lint/installed  ## run qu
 	.venv/lint/bin/pre-commit install
 
 train: .venv/dev/installed  ## train on cats_vs_dogs, or on DATA=FOLDER; TRAIN_FLAGS="--weights FILE" where Keras cannot download
-	.venv/dev/bin/python -m train --model baseline $(if $(DATA),--data-dir "$$DATA") --output "$$RUN" $(TRAIN_FLAGS)
-	.venv/dev/bin/python -m train --model mobilenetv2 $(if $(DATA),--data-dir "$$DATA") --output "$$RUN" $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model baseline $(PHOTOS) --output "$$RUN" $(TRAIN_FLAGS)
+	.venv/dev/bin/python -m train --model $(BACKBONE) $(PHOTOS) --output "$$RUN" $(TRAIN_FLAGS)
 
 convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the network of $(RUN) to int8 for LiteRT and float16 for tflite-runtime
-	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(RUNTIMES) $(CONVERT_FLAGS)
-	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
+	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(PHOTOS) $(RUNTIMES) $(CONVERT_FLAGS)
+	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(PHOTOS) $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
 
 publish: .venv/dev/installed  ## check the files of $(RUN) and put them in models/; CHECK_FLAGS="--photos FOLDER"
-	.venv/dev/bin/python -m evaluate check --model "$$RUN/model.tflite" $(CHECK_FLAGS)
-	.venv/dev/bin/python -m evaluate publish "$$RUN"
+	.venv/dev/bin/python -m evaluate check --model "$$RUN/model.tflite" $(PHOTOS) $(CHECK_FLAGS)
+	.venv/dev/bin/python -m evaluate publish "$$RUN" $(PHOTOS)
 
 build: .venv/sam/installed  ## build the container image
 	$(SAM) build $(BUILD_FLAGS)

@@ -52,9 +52,12 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
         "false-alarm rate on the validation split stays below RATE; 0: no threshold",
     )
     group.add_argument(
-        "--calibration-photos", type=int, default=300, help="photos of the training split that set int8's ranges"
+        "--calibration-photos",
+        type=programs.count,
+        default=300,
+        help="photos of the training split that set int8's ranges",
     )
-    group.add_argument("--seed", type=int, default=1, help="chooses these photos")
+    group.add_argument("--seed", type=programs.seed, default=1, help="chooses these photos")
 
 
 def _add_criteria(group: argparse._ArgumentGroup) -> None:
@@ -93,6 +96,9 @@ def main(argv: list[str] | None = None) -> int:
     except (run.ConversionError, data.DataError, OSError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing was replaced", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,7 +159,11 @@ def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: veri
     results: dict[str, Any] = {}
     allowed = _allowed_drop(args.max_accuracy_drop, len(split.photos))
     for python in (Path(sys.executable), *args.runtime_python):
-        measured = verify.measure_in(python, candidate, split.photos.stored)
+        try:
+            measured = verify.measure_in(python, candidate, split.photos.stored)
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip() or str(error)).splitlines()[-1]
+            raise ConversionError(f"{python} cannot run the file: {reason}; {output} is unchanged") from error
         result = verify.compare(split, measured, candidate)
         print(verify.summary(args.quantize, measured["runtime"], result))
         drop = verify.accuracy_drop(result)

@@ -23,12 +23,16 @@ class StoredSplit:
 
 
 def measure_in(python: Path, model_path: Path, photos: Sequence[data.StoredPhoto]) -> dict[str, Any]:
-    """`convert.measure.measure` in another Python: tflite-runtime cannot be installed beside TensorFlow."""
+    """`convert.measure.measure` in another Python: tflite-runtime cannot be installed beside TensorFlow.
+
+    Raises:
+        subprocess.CalledProcessError: it fails; `stderr` says why.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as places:
         places.writelines(json.dumps([photo.file, photo.offset, photo.size]) + "\n" for photo in photos)
         places.flush()
         command = [str(python.absolute()), "-m", "convert.measure", str(model_path.resolve()), places.name]
-        done = subprocess.run(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True)
     return dict(json.loads(done.stdout))
 
 

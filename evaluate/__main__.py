@@ -63,6 +63,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     publish.add_argument("run", type=Path, help="the folder of the run, such as runs/cats_vs_dogs")
     publish.add_argument("--to", type=Path, default=Path("models"), help="the folder of the shipped model")
+    publish.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -75,11 +76,14 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "check":
             return 1 if check.check(args) else 0
         if args.command == "publish":
-            return publish.publish(args.run, args.to)
+            return publish.publish(args.run, args.to, args.data_dir)
         return report.report(args.models, args.data_dir, args.tables)
     except (OSError, ValueError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; nothing was replaced", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

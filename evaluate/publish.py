@@ -8,26 +8,39 @@ from typing import Any, Final
 
 from evaluate import card, check, criteria, report
 from serve.model import model_file
-from train import metadata
+from train import data, metadata
+from train.folder import named
 
 SHIPPED: Final = {"network": "cats_dogs.keras", "int8": "cats_dogs.tflite", "float16": "cats_dogs.float16.tflite"}
 """The names that Dockerfile, settings and documents use, whatever the labels."""
 
+_FOLDERS: Final = frozenset({"history", "plots"})
+_SUFFIXES: Final = frozenset({".json", ".keras", ".md", ".tflite", ".toml"})
+"""Of what is in the folder of a model."""
 
-def publish(run: Path, shipped: Path) -> int:
+
+def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> int:
     """Replace the shipped model; returns the exit status.
 
+    Args:
+        run: the folder of the run.
+        shipped: the folder of the shipped model, or a link to it.
+        data_dir: the photos, if they are not where they were in training.
+
     Raises:
-        ValueError: a file or a figure is missing, or they do not belong together.
+        ValueError: a file or a figure is missing, or they do not belong together; or `shipped` is no place for a model.
         DataError: the photos are not those that the network was trained on.
     """
     known, evaluation = report.measured(run)
     files = _files(run, known)
+    shipped = shipped.resolve()
+    _check_place(run.resolve(), shipped)
+    source = metadata.open_source(known, data_dir)
     staging = Path(tempfile.mkdtemp(prefix=f".{shipped.name}.", dir=shipped.parent))
     try:
         if required := check.criteria_file(run, known, shipped):
             shutil.copyfile(required, staging / criteria.FILE)
-        _fill(staging, run, files, _renamed(known), evaluation)
+        _fill(staging, run, files, _renamed(known), evaluation, source)
         _swap(staging, shipped)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -67,7 +80,26 @@ def _renamed(known: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any], evaluation: dict[str, Any]) -> None:
+def _check_place(run: Path, shipped: Path) -> None:
+    """Refuse a folder that holds anything else than a model: all of it would be deleted."""
+    if shipped == run or shipped in run.parents or run in shipped.parents:
+        raise ValueError(f"{shipped}: has the run in it, or is in it; name another folder with --to")
+    if shipped.exists() and not shipped.is_dir():
+        raise ValueError(f"{shipped}: is no folder; name one with --to")
+    found = sorted(shipped.iterdir()) if shipped.exists() else []
+    others = [path.name for path in found if path.name not in _FOLDERS and path.suffix not in _SUFFIXES]
+    if others:
+        raise ValueError(f"{shipped}: holds {named(others)}, which would be deleted; name another folder with --to")
+
+
+def _fill(
+    staging: Path,
+    run: Path,
+    files: dict[str, Path],
+    known: dict[str, Any],
+    evaluation: dict[str, Any],
+    source: data.Source,
+) -> None:
     for kind, file in files.items():
         shutil.copyfile(file, staging / SHIPPED[kind])
     for name in known["models"].keys() - {_network(known)}:
@@ -75,7 +107,7 @@ def _fill(staging: Path, run: Path, files: dict[str, Path], known: dict[str, Any
     shutil.copytree(run / "history", staging / "history")
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)
-    report.draw(known, evaluation, staging, metadata.open_source(metadata.read(run)))
+    report.draw(known, evaluation, staging, source)
     (staging / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
 
 

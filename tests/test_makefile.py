@@ -102,12 +102,19 @@ def test_a_folder_of_photos_names_its_run(runs: Callable[..., list[list[str]]], 
     folder = data.format(name, name)
     for command in runs("train", "convert", "publish", f"DATA={folder}"):
         flags = dict(itertools.pairwise(command))
+        assert flags["--data-dir"] == folder
         if "train" in command:
-            assert (flags["--data-dir"], flags["--output"]) == (folder, f"runs/{name}")
+            assert flags["--output"] == f"runs/{name}"
         elif "publish" in command:
-            assert command[-1] == f"runs/{name}"
+            assert flags["publish"] == f"runs/{name}"
         else:
             assert Path(flags["--model"]).parent == Path("runs", name)
+
+
+def test_a_backbone_is_trained_beside_the_small_cnn(runs: Callable[..., list[list[str]]]) -> None:
+    for given, expected in ([], "mobilenetv2"), (["BACKBONE=mobilenetv3-small"], "mobilenetv3-small"):
+        networks = [dict(itertools.pairwise(command))["--model"] for command in runs("train", *given)]
+        assert networks == ["baseline", expected]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from train import programs
 from train.backbones import BACKBONES, BASELINE, DEFAULT, NETWORKS
@@ -42,20 +43,23 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--resume", action="store_true", help="continue the interrupted run, if there is one")
     group.add_argument("--overwrite", action="store_true", help="start over, and replace what the folder holds")
     group.add_argument(
-        "--checkpoint-steps", type=_count, default=500, help="steps after which --resume can continue, beside epochs"
+        "--checkpoint-steps",
+        type=programs.count,
+        default=500,
+        help="steps after which --resume can continue, beside epochs",
     )
     group.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs to DIR")
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
+    either = group.add_mutually_exclusive_group()  # the later of both would win
+    network: dict[str, Any] = {"dest": "model", "choices": NETWORKS, "default": DEFAULT, "metavar": "NAME"}
+    either.add_argument(
         "--model",
-        "--backbone",
-        choices=NETWORKS,
-        default=DEFAULT,
-        metavar="NAME",
         help=f"the network: a backbone with ImageNet weights ({', '.join(BACKBONES)}), or {BASELINE}: a small CNN",
+        **network,
     )
+    either.add_argument("--backbone", help="the same", **network)
     group.add_argument(
         "--img-size", type=_size, default=160, help="height and width of its input, in pixels; a multiple of 32"
     )
@@ -67,7 +71,9 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_epochs(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--epochs", type=_count, help="most epochs of the first phase; default: 3, or 12 for baseline")
+    group.add_argument(
+        "--epochs", type=programs.count, help="most epochs of the first phase; default: 3, or 12 for baseline"
+    )
     group.add_argument(
         "--fine-tune-epochs",
         type=_count_or_none,
@@ -80,13 +86,15 @@ def _add_epochs(group: argparse._ArgumentGroup) -> None:
         "default: 6, or 0 with --epochs or --fine-tune-epochs",
     )
     group.add_argument(
-        "--patience", type=_count, default=5, help="epochs without a lower validation loss that end a phase"
+        "--patience", type=programs.count, default=5, help="epochs without a lower validation loss that end a phase"
     )
 
 
 def _add_rates(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--batch-size", type=_count, help="photos per step; default: 64, fewer for less than 2,048 training photos"
+        "--batch-size",
+        type=programs.count,
+        help="photos per step; default: 64, fewer for less than 2,048 training photos",
     )
     group.add_argument("--learning-rate", type=_rate, default=1e-3, help="peak learning rate of the first phase")
     group.add_argument("--fine-tune-learning-rate", type=_rate, default=1.5e-4, help="the same, of the fine-tuning")
@@ -102,17 +110,13 @@ def _add_rates(group: argparse._ArgumentGroup) -> None:
         "--precision", choices=["auto", "float32", "mixed_float16"], default="auto",
         help="of the computation; auto: mixed_float16 on a GPU; the network that is written is float32",
     )  # fmt: skip
-    group.add_argument("--seed", type=int, default=1, help="the same seed gives the same weights on the same machine")
-
-
-def _count(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
+    group.add_argument(
+        "--seed", type=programs.seed, default=1, help="the same seed gives the same weights on the same machine"
+    )
 
 
 def _count_or_none(text: str) -> int:
-    return 0 if text == "0" else _count(text)
+    return 0 if text == "0" else programs.count(text)
 
 
 def _size(text: str) -> int:
@@ -131,11 +135,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
     programs.set_tensorflow_options()
-    from train import data, fit, run, workers  # seconds of TensorFlow, which --help does without
+    from train import data, fit, progress, run, workers  # seconds of TensorFlow, which --help does without
 
     try:
         run.train(args)
-    except (data.DataError, fit.DivergedError, workers.ClusterError, OSError) as error:
+    except (data.DataError, fit.DivergedError, progress.DamagedError, workers.ClusterError, OSError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

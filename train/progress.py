@@ -2,6 +2,7 @@
 
 import json
 import math
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 import keras
 
 from train.phases import PhaseName
+
+
+class DamagedError(RuntimeError):
+    """The state of a run cannot be read; the message says what to do."""
 
 
 @dataclass
@@ -41,9 +46,16 @@ class Progress:
 
     @classmethod
     def read(cls, folder: Path) -> "Progress":
-        """The progress of an interrupted run, or of a new one if `folder` holds none."""
+        """The progress of an interrupted run, or of a new one if `folder` holds none.
+
+        Raises:
+            DamagedError: it cannot be read.
+        """
         file = folder / "progress.json"
-        return cls(**json.loads(file.read_text())) if file.is_file() else cls()
+        try:
+            return cls(**json.loads(file.read_text())) if file.is_file() else cls()
+        except (ValueError, TypeError) as error:
+            raise _damaged(file) from error
 
 
 def save(model: keras.Model, progress: Progress, folder: Path) -> None:
@@ -57,11 +69,23 @@ def save(model: keras.Model, progress: Progress, folder: Path) -> None:
 
 
 def load(folder: Path) -> tuple[Progress, keras.Model]:
-    """Read what `save` wrote. Keras does not save the state of random layers: this restores it."""
-    progress, model = Progress.read(folder), keras.models.load_model(folder / "last.keras")
+    """Read what `save` wrote. Keras does not save the state of random layers: this restores it.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    progress, file = Progress.read(folder), folder / "last.keras"
+    try:
+        model = keras.models.load_model(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _damaged(file) from error
     for layer, state in zip(_random_layers(model), progress.random_states, strict=True):
         layer.seed_generator.state.assign(state)
     return progress, model
+
+
+def _damaged(file: Path) -> DamagedError:
+    return DamagedError(f"{file}: is damaged; start over with --overwrite")
 
 
 def _random_layers(model: keras.Model) -> list[keras.layers.Dropout]:

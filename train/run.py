@@ -36,6 +36,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         data.DataError: the data or the flags cannot be used.
         fit.DivergedError: the loss became NaN or infinite.
+        progress.DamagedError: the state of the interrupted run cannot be read.
         FileNotFoundError: there is no weights file.
     """
     keras.utils.set_random_seed(args.seed)
@@ -73,6 +74,9 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
     folder = output / "state" / args.model
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
     asked["data"] = source.identity()
+    if workers.any_of(workers.is_chief() and _is_finished(args, output, folder, asked)):
+        print(f"{output / _file(args.model)}: the run is finished")
+        return dict(metadata.read(output).get("models", {}).get(args.model, {}))
     resumes = _agreed(args, source, output, folder, asked)
     state, model = progress.load(folder) if resumes else _new(args, source)
     photos = _photos(args, source)
@@ -115,14 +119,30 @@ def _file(network: str) -> str:
     return f"{BASELINE if network == BASELINE else 'model'}.keras"
 
 
+def _is_finished(args: argparse.Namespace, output: Path, folder: Path, asked: dict[str, str]) -> bool:
+    """Whether there is nothing to resume: a job that is started again after its end succeeds."""
+    is_whole = args.resume and (output / _file(args.model)).is_file() and Progress.read(folder).finished
+    return is_whole and _arguments(folder) == asked
+
+
+def _arguments(folder: Path) -> Any:
+    """Of the run whose state is in the folder; None if they cannot be read."""
+    try:
+        return json.loads((folder / "arguments.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
     """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
     known = metadata.read(output).get("data")
     if known and known.get("identity") != source.identity():
         raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
+    if args.overwrite and not args.resume:
+        return False
     unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
     if unfinished and args.resume:
-        if json.loads((folder / "arguments.json").read_text()) != asked:
+        if _arguments(folder) != asked:
             raise data.DataError("--resume needs the same flags and photos as the interrupted run; they differ")
         return True
     if unfinished and not args.overwrite:

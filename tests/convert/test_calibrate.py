@@ -30,6 +30,21 @@ def test_probabilities_of_zero_and_one_are_taken() -> None:
     assert np.isfinite(calibrate.temperature([0, 1, 1, 0], np.array([0.0, 1.0, 0.0, 0.3])))
 
 
+@pytest.mark.parametrize("mistakes", [0, 9, 10])
+def test_few_mistakes_make_a_network_no_more_confident(mistakes: int) -> None:
+    """Without any, the log loss is lowest where all answers are certain."""
+    wrong, labels = np.arange(1000) < mistakes, np.arange(1000) % 3
+    binary = (labels > 0).astype(int)
+    found = calibrate.temperature(np.where(wrong, 1 - binary, binary), np.where(binary, 0.8, 0.2))
+    assert found == pytest.approx(1, abs=1e-3) if mistakes < 10 else found < 0.5
+    found = calibrate.temperature(np.where(wrong, (labels + 1) % 3, labels), np.eye(3)[labels] * 0.6 + 0.4 / 3)
+    assert found == pytest.approx(1, abs=1e-3) if mistakes < 10 else found < 0.7
+
+
+def test_few_mistakes_can_make_it_less_confident() -> None:
+    assert calibrate.temperature([0, 0, 1, 1, 0, 1], np.array([0.99, 0.1, 0.9, 0.8, 0.99, 0.01])) > 1.5
+
+
 def test_folded_into_the_weights_it_divides_the_logits_of_three_labels() -> None:
     keras.utils.set_random_seed(1)
     model = models.baseline(32, outputs=3)

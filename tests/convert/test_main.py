@@ -211,3 +211,36 @@ def test_representative_photos_are_those_that_decode(photo_folder: Callable[[int
     whole = [photo for photo in data.read_split(source, "train") if folder / photo.name not in broken]
     assert len(whole) < len(source.bounds("train"))
     assert len(conversion._representative(source, 32, 99, 1)) == len(whole)
+
+
+def test_a_python_without_the_packages_is_an_error_that_names_it(
+    trained: tuple[list[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, output = trained
+    bare = tmp_path / "python"
+    bare.write_text('#!/bin/sh\necho "ModuleNotFoundError: No module named numpy" >&2\nexit 1\n')
+    bare.chmod(0o755)
+    assert cli.main([*flags, "--max-accuracy-drop", "100", "--runtime-python", str(bare)]) == 2
+    error = capsys.readouterr().err
+    assert f"error: {bare} cannot run the file: ModuleNotFoundError: No module named numpy; " in error
+    assert not (output / "out.tflite").exists()
+
+
+@pytest.mark.parametrize("flags", [["--seed", "-1"], ["--seed", str(2**32)], ["--calibration-photos", "0"]])
+def test_a_number_that_cannot_be_used_is_named(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(flags)
+    assert f"argument {flags[0]}: {flags[1]} is not" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_one_line(
+    trained: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(quantize, "convert", interrupted)
+    flags, output = trained
+    assert cli.main(flags) == 130
+    assert capsys.readouterr().err.endswith("\ninterrupted; nothing was replaced\n")
+    assert not (output / "out.tflite").exists()

@@ -8,13 +8,14 @@ import pytest
 
 from convert import __main__ as convert_cli
 from evaluate import __main__ as cli
+from evaluate import card
 from evaluate.publish import SHIPPED
 from serve.model.classifier import Classifier
 from tests.conftest import make_photos
 from tests.small_run import predict
 from tests.train.conftest import tiny_backbone
 from train import __main__ as train_cli
-from train import data, metadata
+from train import metadata
 
 pytestmark = pytest.mark.training
 
@@ -48,8 +49,8 @@ def place(trained: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def publish(place: Path) -> int:
-    return cli.main(["publish", str(place / "runs" / "fruit"), "--to", str(place / "models")])
+def publish(place: Path, *flags: str) -> int:
+    return cli.main(["publish", str(place / "runs" / "fruit"), "--to", str(place / "models"), *flags])
 
 
 def assert_unchanged(place: Path) -> None:
@@ -116,12 +117,12 @@ def test_figures_of_another_file_replace_nothing(place: Path, capsys: pytest.Cap
 def test_a_failure_half_way_replaces_nothing(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(_: Path | None) -> data.Source:
-        raise data.DataError("the photos are gone")
+    def full(*_: object) -> str:
+        raise OSError("no space left")
 
-    monkeypatch.setattr(data, "open_source", gone)  # by then, the staging folder has files
+    monkeypatch.setattr(card, "card", full)  # by then, the staging folder has files
     assert publish(place) == 2
-    assert "the photos are gone" in capsys.readouterr().err
+    assert "no space left" in capsys.readouterr().err
     assert_unchanged(place)
 
 
@@ -138,6 +139,36 @@ def test_a_published_model_needs_to_be_told_where_its_photos_are(
     assert cli.main(["report", *models_dir]) == 2
     assert "trained on the folder fruit; name it with --data-dir" in capsys.readouterr().err
     assert cli.main(["report", *models_dir, "--data-dir", str(trained / "fruit")]) == 0
+
+
+def test_photos_that_were_moved_are_named_with_a_flag(
+    place: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = metadata.read(place / "runs" / "fruit")
+    metadata.write(place / "runs" / "fruit", known | {"data_dir": str(place / "elsewhere")})
+    assert publish(place) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert_unchanged(place)
+    assert publish(place, "--data-dir", str(trained / "fruit")) == 0
+
+
+@pytest.mark.parametrize("to", ["models", "runs", "runs/fruit", "runs/fruit/models", "a file"])
+def test_nothing_but_a_model_is_replaced(place: Path, to: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "models" / "precious.txt").write_text("mine")
+    (place / "a file").write_text("mine")
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    assert publish(place, "--to", str(place / to)) == 2
+    assert "--to" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+def test_a_link_to_the_shipped_model_stays_one(place: Path) -> None:
+    (place / "models").rename(place / "version-1")
+    (place / "models").symlink_to("version-1")
+    assert publish(place) == 0
+    assert (place / "models").readlink() == Path("version-1")
+    assert (place / "version-1" / SHIPPED["int8"]).is_file()
+    assert {path.name for path in place.iterdir()} == {"runs", "models", "version-1"}
 
 
 def test_files_of_two_networks_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

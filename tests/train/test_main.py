@@ -26,7 +26,15 @@ def test_the_flags_say_what_is_trained_and_for_how_long(flags: list[str], expect
 
 @pytest.mark.parametrize(
     "flags",
-    [["--epochs", "0"], ["--img-size", "100"], ["--learning-rate", "2"], ["--batch-size", "x"], ["--model", "resnet"]],
+    [
+        ["--epochs", "0"],
+        ["--img-size", "100"],
+        ["--learning-rate", "2"],
+        ["--batch-size", "x"],
+        ["--model", "resnet"],
+        ["--seed", "-1"],
+        ["--backbone", "mobilenetv3-small", "--model", "baseline"],
+    ],
 )
 def test_a_flag_that_cannot_be_used_is_named(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -226,3 +226,24 @@ assert "tensorflow" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert "usage: python -m train" in done.stdout
+
+
+def test_a_finished_run_has_nothing_to_resume(finished: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """A job that is started again after its end succeeds, and `make train` goes on with its second network."""
+    before = Path("runs/photos/baseline.keras").read_bytes()
+    assert start("--resume") == 0
+    assert capsys.readouterr().out.endswith("baseline.keras: the run is finished\n")
+    assert Path("runs/photos/baseline.keras").read_bytes() == before
+    assert start("--resume", "--seed", "2") == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["progress.json", "last.keras", "arguments.json"])
+def test_a_damaged_state_is_an_error_and_can_be_overwritten(
+    interrupted: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = interrupted.with_name(name)
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
+    assert start("--resume") == 2
+    assert ("--overwrite" if name != "arguments.json" else "they differ") in capsys.readouterr().err
+    assert start("--overwrite") == 0
