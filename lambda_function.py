@@ -11,7 +11,7 @@ gc.disable()
 
 from serve import lazy
 
-# Pillow's JPEG plugin imports it for a function that nobody calls here. It is 4% of the start.
+# Pillow's JPEG plugin imports it for a function that nobody calls here. It is a twentieth of the start.
 lazy.postpone("subprocess")
 
 from serve import adapters

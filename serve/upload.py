@@ -122,7 +122,7 @@ def flag(value: Any) -> bool:
 
 
 def _is_base64(text: str) -> bool:
-    return len(text) >= _LONG_ENOUGH_FOR_BASE64 and _BASE64.fullmatch(text) is not None
+    return len(text.strip()) >= _LONG_ENOUGH_FOR_BASE64 and _BASE64.fullmatch(text) is not None
 
 
 def _lacks_line_ends(body: bytes) -> bool:

@@ -166,6 +166,11 @@ def test_a_photo_in_the_wrong_member_is_told_the_right_one(cat_jpeg: bytes) -> N
     assert '{"url": ' in words(in_json(image="https://example.org/cat.jpg"))
 
 
+def test_blanks_around_json_are_no_base64() -> None:
+    body = b" " * 5000 + json.dumps({"url": "https://example.org/cat.jpg"}).encode() + b"\n"
+    assert photo_in(post(body, "application/json"), LIMIT) == Photo(url="https://example.org/cat.jpg")
+
+
 def test_blanks_around_a_url_are_dropped() -> None:
     assert photo_in(in_json(url=" https://example.org/cat.jpg\n"), LIMIT) == Photo(url="https://example.org/cat.jpg")
     assert "non-empty" in words(in_json(url="  "))
