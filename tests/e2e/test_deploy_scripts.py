@@ -88,7 +88,7 @@ def client(name: Any, url: str) -> Any:
 
 @pytest.fixture(scope="module")
 def functions() -> Iterator[str]:
-    """A Lambda service with one function."""
+    """A Lambda service with one function, which is also the part of ECR that has findings."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Functions) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -98,12 +98,18 @@ def functions() -> Iterator[str]:
 
 
 class Functions(BaseHTTPRequestHandler):
-    """Invoke: API_Invoke in the AWS Lambda API reference."""
+    """Invoke: API_Invoke in the AWS Lambda API reference. DescribeImageScanFindings: in that of Amazon ECR."""
 
     def do_POST(self) -> None:
         event = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        known = self.path == "/2015-03-31/functions/classify%3Alive/invocations"
-        body = json.dumps(lambda_function.handler(event, None)).encode() if known else b"{}"
+        known = True
+        if self.headers.get("x-amz-target", "").endswith(".DescribeImageScanFindings"):
+            answer: Any = findings(event)
+        elif self.path == "/2015-03-31/functions/classify%3Alive/invocations":
+            answer = lambda_function.handler(event, None)
+        else:
+            answer, known = {}, False
+        body = json.dumps(answer).encode()
         self.send_response(200 if known else 404)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -111,6 +117,16 @@ class Functions(BaseHTTPRequestHandler):
 
     def log_message(self, *arguments: object) -> None:
         pass
+
+
+def findings(asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of the findings of an image with two critical vulnerabilities, of which there are two pages."""
+    further = {} if "nextToken" in asked else {"nextToken": "second"}
+    return {
+        "imageScanStatus": {"status": "COMPLETE"},
+        "imageScanFindings": {"findingSeverityCounts": {"CRITICAL": 2, "LOW": 150}, "findings": []},
+        **further,
+    }
 
 
 @pytest.fixture
@@ -181,9 +197,10 @@ def test_an_image_is_built_once_and_named_by_its_digest(
 
 
 def test_a_critical_finding_ends_the_deployment(
-    run: Run, repository: Any, docker: dict[str, str], aws_cli: str, aws: str, tmp_path: Path
+    run: Run, repository: Any, docker: dict[str, str], aws_cli: str, aws: str, functions: str, tmp_path: Path
 ) -> None:
-    found = f'case "$2" in describe-image-scan-findings) echo 2 ;; *) exec {aws_cli} --endpoint-url {aws} "$@" ;; esac'
+    endpoints = f'case "$2" in describe-image-scan-findings) url={functions} ;; *) url={aws} ;; esac'
+    found = f'{endpoints}\nexec {aws_cli} --endpoint-url "$url" "$@"'
     done = run("push.sh", more={**docker, "aws": found}, REPOSITORY=REPOSITORY, GITHUB_SHA=COMMIT)
     assert done.returncode == 1
     assert "::error::The scan found 2 critical vulnerabilities." in done.stdout

@@ -2,6 +2,9 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import yaml
 from benchmarks.robustness.bill import BARE_MEGABYTES, MAX_MEGABYTES
 from local.server import MAX_DECODERS
 from serve.settings import Settings
+from tests.serve.servers import Server, head, serving
 
 MANIFESTS = ("deployment", "service", "hpa", "pdb", "networkpolicy")
 
@@ -67,9 +71,25 @@ def test_all_mean_the_same_pods(root: Path) -> None:
 
 def test_probes_ask_for_what_the_contract_has(root: Path, container: dict[str, Any]) -> None:
     paths = json.loads((root / "serve" / "openapi.json").read_text())["paths"]
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for probe in ("startupProbe", "readinessProbe"):
         assert "get" in paths[container[probe]["httpGet"]["path"]]
         assert container[probe]["httpGet"]["port"] == container["ports"][0]["name"]
+
+
+@pytest.mark.parametrize(("status", "lives"), [(200, True), (503, True), (None, False)])
+def test_any_answer_is_a_sign_of_life(container: dict[str, Any], status: int | None, lives: bool) -> None:
+    (program, flag, code) = container["livenessProbe"]["exec"]["command"]
+    assert (program, flag) == ("python", "-c")
+    assert f'"127.0.0.1", {container["ports"][0]["containerPort"]}' in code
+
+    def answer(_server: Server, sock: socket.socket) -> None:
+        if status:
+            sock.sendall(head(f"{status} Status", Content_Length=0))
+
+    with serving(answer) as server:
+        own = code.replace(str(container["ports"][0]["containerPort"]), str(server.port))
+        done = subprocess.run([sys.executable, "-c", own], capture_output=True, check=False, timeout=60)
+    assert (done.returncode == 0) == lives
 
 
 def test_the_port_is_the_one_that_the_image_listens_on(root: Path, dockerfile: str, container: dict[str, Any]) -> None:

@@ -26,10 +26,11 @@ if ! digest 2>/dev/null; then
   docker push "$REPOSITORY:$GITHUB_SHA"
 fi
 aws ecr wait image-scan-complete --repository-name "$name" --image-id "imageTag=$GITHUB_SHA"
+# The counts are on the first page of the findings; of several pages, the text would have a line each.
 # shellcheck disable=SC2016  # a literal of JMESPath
 critical=$(aws ecr describe-image-scan-findings --repository-name "$name" --image-id "imageTag=$GITHUB_SHA" \
-  --query 'imageScanFindings.findingSeverityCounts.CRITICAL || `0`' --output text)
-if [ "$critical" -gt 0 ]; then
+  --no-paginate --query 'imageScanFindings.findingSeverityCounts.CRITICAL || `0`' --output text)
+if [ "$critical" != 0 ]; then
   echo "::error::The scan found $critical critical vulnerabilities."
   exit 1
 fi
