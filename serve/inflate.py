@@ -4,7 +4,8 @@ import zlib
 from typing import Final
 
 _MAX_CODINGS: Final = 3  # one in practice
-_MAX_MEMBERS: Final = 100  # of a gzip file; one in practice. What follows a member is copied for the next
+_MAX_MEMBERS: Final = 100  # of a gzip file; one in practice
+_BLOCK_BYTES: Final = 65_536  # what follows a member in its last block is copied for the next
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _KNOWN: Final = frozenset({"gzip", "x-gzip", "deflate"})
 # Registered by IANA or sent by browsers, and nothing here undoes them.
@@ -60,17 +61,18 @@ def inflated(data: bytes | bytearray, coding: str, max_bytes: int) -> bytes:
             no error, as for browsers: no byte of the body is.
     """
     raw = coding == "deflate" and not _has_zlib_header(data)
-    found = b""
+    found, left = bytearray(), memoryview(data)
     for _ in range(_MAX_MEMBERS):
         inflater = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS + 32)  # 32: gzip or zlib
-        member = inflater.decompress(data, max_bytes + 1 - len(found))
-        found += member
-        data = inflater.unused_data
-        if len(found) > max_bytes or (inflater.eof and not data.startswith(_GZIP_MAGIC)):
-            return found
+        start = len(found)
+        while left and not inflater.eof and len(found) <= max_bytes:
+            found += inflater.decompress(left[:_BLOCK_BYTES], max_bytes + 1 - len(found))
+            left = left[min(_BLOCK_BYTES, len(left)) - len(inflater.unused_data) :]
+        if len(found) > max_bytes or (inflater.eof and bytes(left[: len(_GZIP_MAGIC)]) != _GZIP_MAGIC):
+            return bytes(found)
         if not inflater.eof:
-            if _lacks_its_checksum(inflater, member):
-                return found
+            if _lacks_its_checksum(inflater, bytes(found[start:])):
+                return bytes(found)
             raise ValueError("the compressed body ends early")
     raise ValueError("the compressed body has too many members")
 

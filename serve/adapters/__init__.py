@@ -45,7 +45,7 @@ def answer(event: Any, invocation: Invocation, app: App) -> Any:
         if adapter.infer(event):
             return adapter.answer(event, invocation, app)
     if isinstance(event, dict):
-        seen = f"an object with {sorted(event)[:10]}"
+        seen = f"an object with {[name[:100] for name in sorted(event)[:10]]}"
     else:
         seen = f"{type(event).__name__} of {len(event)}" if isinstance(event, list) else type(event).__name__
     problem = MalformedRequestError(

@@ -4,11 +4,15 @@ Every cold start imports this file, so it imports nothing that only an event of 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from serve.app import App
 from serve.errors import MalformedRequestError
 from serve.invocation import Invocation
+
+_MAX_NAME_BYTES: Final = 1024
+"""Of a key or a version: Amazon S3 User Guide, "Naming Amazon S3 objects"."""
+_SHOWN: Final = 10  # objects in an error, which Lambda logs
 
 
 class DeliverAgainError(Exception):
@@ -59,11 +63,14 @@ def s3_object(
     """The object with these properties, which may be any JSON values.
 
     Raises:
-        MalformedRequestError: bucket or key are missing, or are not text.
+        MalformedRequestError: bucket or key are missing, are not text, or longer than S3 has them.
     """
     for name, value in (("bucket", bucket), ("key", key)):
         if not isinstance(value, str) or not value or not _is_unicode(value):
             raise MalformedRequestError(f"The {name} of an object in S3 must be a string that is not empty.")
+    for name, value in (("bucket", bucket), ("key", key), ("version", _text(version_id))):
+        if len(value.encode()) > _MAX_NAME_BYTES:
+            raise MalformedRequestError(f"The {name} of an object in S3 has at most {_MAX_NAME_BYTES:,} bytes.")
     if not skip and size == 0:
         skip = why_empty(key)
     return S3Object(bucket, key, _text(version_id), _text(etag), _text(sequencer), skip)
@@ -95,7 +102,8 @@ def classify_all(items: Sequence[Announced], invocation: Invocation, app: App, *
     attempts = classify_objects(items, invocation, app, source=source)
     undone = [attempt.summary() for attempt in attempts if attempt.retry]
     if undone:
-        raise DeliverAgainError(f"{len(undone)} of {len(attempts)} are still to do: {undone}")
+        more = f" and {len(undone) - _SHOWN:,} more" if len(undone) > _SHOWN else ""
+        raise DeliverAgainError(f"{len(undone)} of {len(attempts)} are still to do: {undone[:_SHOWN]}{more}")
     return {"results": [attempt.summary() for attempt in attempts]}
 
 

@@ -41,5 +41,5 @@ def _object_in(event: dict[str, Any]) -> S3Object:
         etag=member(event, "detail", "object", "etag"),
         sequencer=member(event, "detail", "object", "sequencer"),
         size=member(event, "detail", "object", "size"),
-        skip="" if kind in _PHOTO_EVENTS else f"not an event of a photo: {kind}",
+        skip="" if kind in _PHOTO_EVENTS else f"not an event of a photo: {str(kind)[:100]}",
     )

@@ -47,5 +47,5 @@ def _object_in(record: Any) -> S3Object:
         etag=member(record, "s3", "object", "eTag"),
         sequencer=member(record, "s3", "object", "sequencer"),
         size=member(record, "s3", "object", "size"),
-        skip="" if name.removeprefix("s3:").startswith(_PHOTO_EVENTS) else f"not an event of a photo: {name}",
+        skip="" if name.removeprefix("s3:").startswith(_PHOTO_EVENTS) else f"not an event of a photo: {name[:100]}",
     )

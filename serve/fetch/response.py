@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, NamedTuple
 _CHUNK_BYTES: Final = 65_536
 _MAX_LINE_BYTES: Final = 65_536
 _MAX_LINES: Final = 256
+_MAX_FIELDS_BYTES: Final = 262_144  # of all header lines of an answer, as in Chrome
 _MAX_INTERIM: Final = 100  # answers before the answer
 _MAX_CHUNKS: Final = 100_000  # servers send some thousand bytes in each
 _HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
@@ -85,11 +86,14 @@ def _status(line: str) -> int:
 
 def _fields(stream: BinaryIO) -> dict[str, str]:
     fields: dict[str, str] = {}
-    name = ""
+    name, left = "", _MAX_FIELDS_BYTES
     for _ in range(_MAX_LINES + 1):
         line = _line(stream)
         if not line:
             return fields
+        left -= len(line)
+        if left < 0:
+            break
         if line[0] in " \t":  # folded: it goes on with the value before it (RFC 9112, 5.2)
             if name:
                 fields[name] = f"{fields[name]} {line.strip()}".strip()

@@ -11,7 +11,7 @@ figures behind the limits are in docs/security.md.
 
 import functools
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
@@ -47,6 +47,7 @@ What a photo from a phone shows of fur and whiskers in so few pixels is sharper 
 set show, which were stored at that size. By way of the same size, they are equally soft: fewer photos from
 elsewhere are mistaken."""
 
+_Found = TypeVar("_Found")
 Resize = Callable[[Image.Image, bool], Image.Image]
 """(the picture as it is stored, whether it lies on its side) -> the same in the size that is wanted."""
 
@@ -90,20 +91,33 @@ def decode(
 
 def decode_by(data: bytes, resize: Resize, side: int, max_pixels: int = MAX_IMAGE_PIXELS) -> Image.Image:
     """As `decode`, in another size: `side` is the longest side of the result, in pixels."""
+    return _used(data, side, max_pixels, lambda image, parts: _to_rgb(image, parts, resize))
+
+
+def check(data: bytes, side: int) -> None:
+    """Raise what `decode` would raise before it decodes pixels; `side` is the longest side of the result, in pixels."""
+    _used(data, side, MAX_IMAGE_PIXELS, lambda _image, _parts: None)
+
+
+def _used(data: bytes, side: int, max_pixels: int, use: Callable[[Image.Image, Parts], _Found]) -> _Found:
+    """What is made of the image, whose pixels are not decoded yet, if it may be decoded."""
     image_format = _supported_format(data)
 
-    def decoded(parts: Parts) -> Image.Image:
+    def found(parts: Parts) -> _Found:
         with decoders.open_image(parts, image_format) as image:
-            return _to_rgb(image, parts, resize, side, max_pixels)
+            header_size = image.size
+            image.draft("RGB", (side * _DRAFT_OVERSAMPLING,) * 2)
+            refuse_costly(image, parts, header_size, max_pixels)
+            return use(image, parts)
 
     try:
         try:
-            return decoded(formats.parts(data, image_format))
+            return found(formats.parts(data, image_format))
         except ImageTooLargeError:
             # Phones store a small picture beside a large one.
             if (thumbnail := formats.thumbnail(data, image_format, side)) is None:
                 raise
-            return decoded(thumbnail)
+            return found(thumbnail)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"The {image_format} image has too many pixels: send a smaller one.") from error
     except (UnidentifiedImageError, *decoders.BROKEN_FILE) as error:
@@ -119,10 +133,8 @@ def _supported_format(data: bytes) -> str:
     return image_format
 
 
-def _to_rgb(image: Image.Image, parts: Parts, resize: Resize, side: int, max_pixels: int) -> Image.Image:
-    image_format, header_size = image.format or "", image.size
-    image.draft("RGB", (side * _DRAFT_OVERSAMPLING,) * 2)
-    refuse_costly(image, parts, header_size, max_pixels)
+def _to_rgb(image: Image.Image, parts: Parts, resize: Resize) -> Image.Image:
+    image_format = image.format or ""
     upright = _UPRIGHT.get(_orientation(image, parts))
     # Turned after the resize, when there is less to turn: so a photo lying on its side is resized lying.
     image = resize(_resizable(decoders.load(image, parts, image_format), parts), upright in _SWAPS_AXES)

@@ -23,6 +23,7 @@ from serve.upload import Photo
 
 # Waiting for S3 takes threads, not processors. Each holds one photo, of up to MAX_IMAGE_BYTES.
 _THREADS: Final = 8
+_LOGGED: Final = 100  # parts of one event that are not understood: a message of 40 kB can have 20,000
 
 
 class Attempt(NamedTuple):
@@ -93,9 +94,12 @@ def classify_objects(items: Sequence[Announced], invocation: Invocation, app: Ap
     # What still runs may finish in a later invocation, or never. Either is harmless: the event comes again.
     pool.shutdown(wait=False, cancel_futures=True)
     ended = [_ended(item, futures.get(place), invocation, source) for place, item in enumerate(items)]
-    for place, (_, record) in enumerate(ended):
+    not_understood = 0
+    for place, (attempt, record) in enumerate(ended):
         record["cold_start"] = invocation.cold_start and place == 0  # one cold start, however many photos
-        record.emit()
+        not_understood += isinstance(attempt.item, MalformedRequestError)
+        if not_understood <= _LOGGED or not isinstance(attempt.item, MalformedRequestError):
+            record.emit()
     return [attempt for attempt, _ in ended]
 
 

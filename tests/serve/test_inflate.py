@@ -1,6 +1,8 @@
 """Content codings, of uploads and of fetched photos."""
 
 import gzip
+import random
+import tracemalloc
 import zlib
 
 import pytest
@@ -92,3 +94,23 @@ def test_a_coding_that_nothing_here_undoes_is_named(header: str) -> None:
 def test_codings_are_undone_in_reverse() -> None:
     assert decoded(gzip.compress(zlib.compress(b"photo")), ["deflate", "gzip"], 100) == b"photo"
     assert len(decoded(gzip.compress(gzip.compress(bytes(5000))), ["gzip", "gzip"], 100)) == 101
+
+
+def test_what_follows_a_member_and_what_was_found_is_not_copied_for_each() -> None:
+    """20 kB in three layers took 3.6 s."""
+    data = gzip.compress(b"a" * 5_000_000) + gzip.compress(b"b") * 50 + gzip.compress(bytes(5_000_000))
+    assert inflated(data, "gzip", 20_000_000) == b"a" * 5_000_000 + b"b" * 50 + bytes(5_000_000)
+    layers = gzip.compress(gzip.compress(data))
+    tracemalloc.start()
+    try:
+        assert len(decoded(layers, ["gzip", "gzip", "gzip"], 20_000_000)) == 10_000_050
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_members_end_wherever_blocks_do() -> None:
+    noise = random.Random(1).randbytes(70_000)
+    for cut in range(0, 40, 3):
+        first = gzip.compress(noise[: 65_536 - 23 - cut], 0)
+        assert inflated(first + gzip.compress(noise), "gzip", 1_000_000) == noise[: 65_536 - 23 - cut] + noise

@@ -253,9 +253,25 @@ def test_json_of_a_million_members_is_not_read() -> None:
     assert photo_in(in_json(url="https://example.org/" + "," * 900), LIMIT).url
 
 
-@pytest.mark.parametrize("text", ["data:,\ud800", "data:image/jpeg;base64,\udfff", "AAAA\ud800"])
-def test_half_of_a_surrogate_pair_is_a_mistake_of_the_client(text: str) -> None:
-    assert "surrogate" in words(in_json(image=text))
+@pytest.mark.parametrize("text", ["data:,\ud800", " data:image/jpeg;base64,\udfff", "AAAA\ud800", "AA\U0001f600AA"])
+def test_a_character_that_no_encoding_of_bytes_has_is_a_mistake_of_the_client(text: str) -> None:
+    """JSON can hold half of a surrogate pair."""
+    assert "beyond ASCII" in words(in_json(image=text))
+    if "data:" in text:
+        assert "beyond ASCII" in words(in_json(url=text))
+
+
+def test_one_emoji_in_megabytes_costs_what_it_weighs() -> None:
+    """It makes each character four bytes."""
+    content = json.dumps({"url": " data:,%41\U0001f600" + "=" * 9_000_000}, ensure_ascii=False).encode()
+    request = post(gzip.compress(content), "application/json", coding="gzip")
+    tracemalloc.start()
+    try:
+        with pytest.raises(MalformedRequestError, match="beyond ASCII"):
+            photo_in(request, 5_000_000)
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(content)
+    finally:
+        tracemalloc.stop()
 
 
 def test_escapes_beside_equals_signs() -> None:

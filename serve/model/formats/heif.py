@@ -13,7 +13,9 @@ from serve.model.formats import MAX_PROFILE_BYTES, Coded, PartCount, Parts, av1,
 
 _CODED: Final = {"HEIF": b"hvc1", "AVIF": b"av01"}
 _NEEDED: Final = frozenset({b"hvcC", b"av1C", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"auxC"})
+_ONCE: Final = (b"irot", b"imir", b"clap")  # ISO/IEC 23000-22, 7.3.6.7: each at most once; each takes a whole turn
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
+_LONGEST_KIND: Final = 100  # bytes: a property can have megabytes, and belong to thousands of items
 _PROFILES: Final = (b"prof", b"rICC")
 _FAST_MATRICES: Final = frozenset({0, 1, 2, 5, 6, 9})
 """Matrix coefficients (ITU-T H.273, table 4) that libavif converts to RGB with SIMD, or does not need to convert."""
@@ -50,6 +52,8 @@ class _Items(dict[int, _Item]):
 
     def __missing__(self, name: int) -> _Item:
         needed = [one for one in self._meta.properties(name) if one.kind in _NEEDED or _is_nclx(one)]
+        if any(sum(one.kind == kind for one in needed) > 1 for kind in _ONCE):
+            raise ValueError("a picture is turned or cropped twice")
         item = _Item(self._meta.kinds[name], self._meta.data(name), needed)
         self._bytes_left -= len(item.data) + sum(len(one.content) for one in needed)
         if self._bytes_left < 0:  # pieces of the file that are used again and again
@@ -125,7 +129,7 @@ def _parts(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: s
 
 def _size(properties: Sequence[boxes.Property]) -> tuple[int, int]:
     """Width and height, as the container says."""
-    width, height = struct.unpack_from(">II", _content(properties, b"ispe"), 4)
+    width, height = struct.unpack_from(">II", next(one.content for one in properties if one.kind == b"ispe"), 4)
     return width, height
 
 
@@ -145,7 +149,9 @@ def _is_nclx(one: boxes.Property) -> bool:
 def _alpha(meta: boxes.Meta) -> list[int]:
     """The auxiliary picture that is the primary one's alpha; there are others, of depth and of gain."""
     found = meta.referring(b"auxl", meta.primary)
-    kinds = {name: [one.content[4:] for one in meta.properties(name) if one.kind == b"auxC"] for name in found}
+    kinds = {
+        name: [one.content[4:_LONGEST_KIND] for one in meta.properties(name) if one.kind == b"auxC"] for name in found
+    }
     return [name for name in found if any(bytes(kind).startswith(_ALPHA) for kind in kinds[name])][:1]
 
 

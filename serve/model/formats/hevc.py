@@ -4,11 +4,12 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from serve.model.formats import Coded, PartCount
+from serve.model.formats import Coded, PartCount, too_many_parts
 from serve.model.formats.bits import Bits
 
 _FIRST_NON_SLICE: Final = 32  # of NAL unit types (table 7-1)
-_SEQUENCE_PARAMETERS: Final = 33
+_SEQUENCE_PARAMETERS, _PICTURE_PARAMETERS = 33, 34
+_MAX_PICTURE_PARAMETERS: Final = 4  # encoders write one; for each, decoders make tables as large as the picture
 _ARRAYS: Final = 22  # where the parameter sets begin in the configuration
 _DEEP_WORK: Final = 2  # of 8 bits: two bytes a sample
 _SAMPLES: Final = (1.0, 1.5, 2.0, 3.0)  # a pixel, by chroma_format_idc (table 6-1)
@@ -33,6 +34,8 @@ def coded(configuration: bytes, data: bytes, count: PartCount) -> Coded:
         count.add()
         units.append(unit)
     sizes = [_size(unit) for unit in units if _kind(unit) == _SEQUENCE_PARAMETERS]
+    if sum(_kind(unit) == _PICTURE_PARAMETERS for unit in units) > _MAX_PICTURE_PARAMETERS:
+        raise too_many_parts()
     slices = sum(_kind(unit) < _FIRST_NON_SLICE for unit in units)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))
     return Coded(width, height, samples, slices)

@@ -26,6 +26,14 @@ def test_without_a_bucket_or_a_key_there_is_no_object(value: Any) -> None:
         s3_object("photos", value)
 
 
+def test_names_are_no_longer_than_s3_has_them() -> None:
+    """Each would be in the log."""
+    assert s3_object("photos", "é" * 512, version_id="v" * 1024).key == "é" * 512
+    for names in ({"key": "é" * 513}, {"key": "a", "version_id": "v" * 1025}):
+        with pytest.raises(MalformedRequestError, match="has at most 1,024 bytes"):
+            s3_object("photos", **names)
+
+
 @pytest.mark.parametrize(
     ("key", "size", "skip"),
     [

@@ -45,6 +45,7 @@ def test_a_length_told_twice_is_a_length() -> None:
         START + b"A: " + b"b" * 70_000 + b"\r\n\r\n", START + b"A: b\r\n" * 257 + b"\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + START + b"\r\n",
         b"HTTP/1.1 100 Continue\r\n\r\n" * 101 + START + b"\r\n",
+        START + (b"A: " + b"b" * 65_000 + b"\r\n") * 5 + b"\r\n",
     ],
 )  # fmt: skip
 def test_heads_that_are_none(head: bytes) -> None:

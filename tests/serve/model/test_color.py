@@ -5,8 +5,9 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
+from benchmarks.robustness.costly import lut_profile
 from serve.model import color
 from serve.model.formats import MAX_PROFILE_BYTES
 from serve.model.preprocess import decode
@@ -136,3 +137,21 @@ def test_transforms_are_kept() -> None:
     for _ in range(3):
         decode(data, 16, 16)
     assert color._transform.cache_info()[:2] == (2, 1)
+
+
+def test_a_profile_of_elements_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kilobyte of them took two seconds, two kilobytes more than eleven."""
+    plain = lut_profile(9, 300)
+    assert color._transform(plain, "RGB") is not None
+    offset = int.from_bytes(plain[136:140], "big")
+    with_elements = plain[:offset] + b"mpet" + plain[offset + 4 :]
+    many_tags = plain[:128] + (101).to_bytes(4, "big") + plain[132:144] * 101 + plain[144:]
+    monkeypatch.setattr(ImageCms, "buildTransform", None)
+    for profile in (with_elements, many_tags):
+        assert color._transform(profile, "RGB") is None
+        assert color.to_srgb(Image.new("RGB", (4, 4), "red"), profile).getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("length", [0, 3, 128, 130, 132, 140, 144])
+def test_the_beginning_of_a_profile_is_no_profile(length: int) -> None:
+    assert color._transform(lut_profile(2, 2)[:length], "RGB") is None

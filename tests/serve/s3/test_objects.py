@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serve.adapters._records import S3Object, s3_object
+from serve import adapters
+from serve.adapters._records import DeliverAgainError, S3Object, s3_object
 from serve.app import App
 from serve.errors import NotFoundError, UnreadableObjectError
 from serve.invocation import Invocation
@@ -164,6 +165,17 @@ def test_what_is_no_photo_is_passed_over_with_a_line_in_the_log(
     assert attempt.summary() == {"bucket": UPLOADS, "key": properties["key"], "ignored": why}
     assert s3_proxy.requests == []
     assert log()[0]["ignored"] == why
+
+
+def test_thousands_of_parts_that_are_not_understood_do_not_fill_the_log(
+    s3_app: App, invocation: Invocation, log: Log
+) -> None:
+    """A message of 40 kB wrote 12 MB."""
+    event = {"Records": [{"eventSource": "aws:s3"}, *[0] * 20_000]}
+    with pytest.raises(DeliverAgainError, match=r"^20001 of 20001 are still to do: .* and 19,991 more$") as problem:
+        adapters.answer(event, invocation, s3_app)
+    assert len(str(problem.value)) < 10_000
+    assert len(log()) == 100
 
 
 @pytest.mark.parametrize(("key", "why"), [("album/", "a folder marker"), ("a.jpg", "an empty object")])
