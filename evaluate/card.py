@@ -1,13 +1,15 @@
 """models/README.md, the model card: text around measured figures (Mitchell et al. 2019, arXiv:1810.03993)."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from convert import modes
-from evaluate import criteria, metrics, names, recipe, style
+from evaluate import criteria, metrics, names, pictures, recipe, style
 from serve.model.formats.unsupported import SUPPORTED
 from train import data
 
+_SPECIAL: Final = re.compile(r"[|<>*`\\\[\]]")
 _NAMED: Final = 6  # the most labels that a sentence lists
 _THRESHOLDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 _PLOTS: Final = {
@@ -27,10 +29,25 @@ def card(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     Raises:
         KeyError: a figure is missing: train, convert or check first.
     """
+    known = _with_labels(known)
     short = (_head(known, evaluation), _limits(known, evaluation))
     by_label = _points if data.positive(known["data"]["labels"]) else _labels
     details = (_criteria(known, evaluation), _corruptions(evaluation), by_label(known, evaluation), _plots(known))
     return "\n".join([*short, *details, recipe.recipe(known)])
+
+
+def _with_labels(known: dict[str, Any]) -> dict[str, Any]:
+    """The metadata with labels that Markdown shows as they are."""
+    about = known["data"]
+    escaped: dict[str, Any] = {"labels": list(map(_escaped, about["labels"]))}
+    if "positive_class" in about:
+        escaped["positive_class"] = _escaped(about["positive_class"])
+    return {**known, "data": {**about, **escaped}}
+
+
+def _escaped(name: str) -> str:
+    """A name, whose characters mean nothing to Markdown or in a table."""
+    return _SPECIAL.sub(r"\\\g<0>", name)
 
 
 def accuracy(metrics: dict[str, Any]) -> str:
@@ -114,8 +131,11 @@ def _criteria(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     ]
     figures = criteria.measured(evaluation, known)
     rows = (_criterion(name, figures[name], evaluation, known) for name in figures)
-    missed = ", ".join(evaluation["uncertainty"]["missed"]) or "none"
-    return "\n".join([*lines, *rows, "", f"Out-of-distribution images that are not `uncertain`: {missed}.", ""])
+    missed = ", ".join(map(_escaped, evaluation["uncertainty"]["missed"])) or "none"
+    found = [f"Out-of-distribution images that are not `uncertain`: {missed}.", ""]
+    not_judged = ", ".join(name for name in evaluation["criteria"] if name not in figures)
+    also = [f"Not judged: {not_judged}.", ""] if not_judged else []
+    return "\n".join([*lines, *rows, "", *also, *(found if evaluation["uncertainty"]["in_answers"] else [])])
 
 
 def _criterion(name: str, figure: float, evaluation: dict[str, Any], known: dict[str, Any]) -> str:
@@ -206,7 +226,7 @@ def _corruptions(evaluation: dict[str, Any]) -> str:
     lines = [
         "## Corruptions",
         "",
-        "The test split, each photo corrupted before it is sent:",
+        f"The test split, each photo corrupted before it is sent, at most {pictures.LONGEST} pixels long:",
         "",
         "| | accuracy (95% interval) | AUC |",
         "|---|---|---|",
@@ -220,6 +240,7 @@ def _corruptions(evaluation: dict[str, Any]) -> str:
 def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
     worst, measured = min(evaluation["corruptions"].items(), key=lambda item: item[1]["accuracy"])
     labels = known["data"]["labels"]
+    external = "The external test set" if "external" in evaluation else "A test set from elsewhere (`--photos`)"
     number, several = str(len(labels)), "With several in the photo, the label of any of them may come."
     if len(labels) == 2:
         number, several = "two", "With both in the photo, either answer may come."
@@ -232,7 +253,7 @@ def _limits(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
 - Of an animation or a burst it sees one picture. HEIC photos are turned by the rotation that the container
   names, not by EXIF; of one that takes too long to decode, it sees the thumbnail.
 - Worst corruption: {worst} ({_percent(measured["accuracy"])}).
-- Test and training photos have the same source. The external test set says more about your photos.
+- Test and training photos have the same source. {external} says more about your photos.
 """
 
 

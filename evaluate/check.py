@@ -21,7 +21,7 @@ SHIPPED: Final = Path("models")
 _NOT_JUDGED: Final = {
     "external accuracy": "without --photos FOLDER",
     "false-alarm rate": "as the file has no confidence threshold",
-    "out-of-distribution recall": "without --out-of-distribution FOLDER",
+    "out-of-distribution recall": "without --out-of-distribution FOLDER and a confidence threshold in the file",
 }
 """Why a figure may be missing."""
 

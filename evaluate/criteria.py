@@ -77,8 +77,8 @@ def of(evaluation: dict[str, Any]) -> Criteria:
 def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, float]:
     """The figure for each criterion; those of photos that no data set has only if a folder of them was named.
 
-    A file without a confidence threshold raises no false alarms: what it would with one is no figure here. Nor is the
-    recall of the sample images of Python packages alone, which are few.
+    A file without a confidence threshold has no false alarms and no recall: what it would have with one is no figure
+    here. Nor is the recall of the sample images of Python packages alone, which are few.
 
     Args:
         evaluation: the content of `evaluation.json`.
@@ -94,7 +94,7 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
     }
     if uncertainty["in_answers"]:
         figures["false-alarm rate"] = uncertainty["false_alarms"]["share"]
-    if uncertainty.get("from_folder"):
+    if uncertainty["in_answers"] and uncertainty.get("from_folder"):
         figures["out-of-distribution recall"] = uncertainty["recall"]["share"]
     if "external" in evaluation:
         figures["external accuracy"] = evaluation["external"]["metrics"]["accuracy"]

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from train import data
 
+_OF_IMAGENET: Final = frozenset({"imagenet", "mobilenet_v2_1.0_224_no_top.weights.h5"})
+"""What Keras downloads, and the file with the same weights that the shipped network was trained from."""
+
 _ASIRRA: Final = (
     "This model is under the MIT license. The photos are those of the Asirra set (Elson et al. 2007), which Microsoft "
     "offers for download."
@@ -20,7 +23,7 @@ def recipe(known: dict[str, Any]) -> str:
     model, about = network(known), known["data"]
     counts, random = about["photos"], model["weights"] == "none"
     start = "Training starts from random weights." if random else _backbone(model)
-    licenses = [] if random else ["", "License of Keras's ImageNet weights: Apache-2.0."]
+    licenses = ["", "License of Keras's ImageNet weights: Apache-2.0."] if model["weights"] in _OF_IMAGENET else []
     lines = [
         "## Data and recipe",
         "",
@@ -42,7 +45,8 @@ def recipe(known: dict[str, Any]) -> str:
 
 
 def _backbone(model: dict[str, Any]) -> str:
-    return f"The backbone starts from ImageNet weights (`{model['weights']}`)."
+    kind = "ImageNet weights" if model["weights"] in _OF_IMAGENET else "the weights of a file"
+    return f"The backbone starts from {kind} (`{model['weights']}`)."
 
 
 def _is_shipped_set(about: dict[str, Any]) -> bool:

@@ -32,7 +32,7 @@ from notebooks.networks import EXPLAINED, confusions, form, milliseconds, step, 
 from serve.errors import ProblemError
 from serve.model import model_file
 from serve.model.classifier import Classifier, Prediction
-from train import augment, data, duplicates, models
+from train import augment, data, duplicates, metadata, models
 from train.folder import Split
 from train.pixels import Pixels, decode
 
@@ -158,11 +158,11 @@ def _size(photo: Photo) -> tuple[int, int]:
         return picture.size
 
 
-def external_photos(folder: Path | None) -> list[Photo]:
+def external_photos(folder: Path | None, positive: str) -> list[Photo]:
     """The external test set, or a slice of it; empty without a folder."""
     if folder is None:
         return []
-    source = data.open_source(folder)
+    source = data.open_source(folder, positive)
     photos = [photo for split in data.SPLITS for photo in data.read_split(source, split)]
     return list(photos[:: max(1, len(photos) // PHOTOS)] if PHOTOS else photos)
 

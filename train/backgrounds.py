@@ -13,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tqdm import tqdm
 
+from serve.errors import ImageTooLargeError
 from train import batch_norm, models, splits
 from train.pixels import Pixels, decode
 
@@ -39,14 +40,17 @@ def cut(model: keras.Model, photos: splits.Photos) -> Pixels:
     batches = tqdm(photos.decoded(_BATCH, searched), "look for backgrounds", -(-searched // _BATCH), unit="batch")
     windows, evidence = _emptiest_windows(_class_map(model), batches)
     wanted = np.flatnonzero(evidence <= np.quantile(evidence, _KEPT)).tolist()
-    found = []
+    found: dict[int, Pixels] = {}
     for place in tqdm(wanted, desc="cut backgrounds", unit="photo"):
         whole = round(photos.side / WINDOW)
-        pixels = decode(photos.stored[place].data, whole, whole)
+        try:
+            pixels = decode(photos.stored[place].data, whole, whole)
+        except ImageTooLargeError:  # at this size: some photos can be decoded at less only
+            continue
         top, left = np.rint(windows[place] * whole).astype(int)
-        found.append(pixels[top : top + photos.side, left : left + photos.side].copy())  # not to keep all of the photo
-    backgrounds = np.array(found, np.uint8)
-    return backgrounds[~_show_class(model, backgrounds, photos.labels[wanted])]
+        found[place] = pixels[top : top + photos.side, left : left + photos.side].copy()  # not to keep all of the photo
+    backgrounds = np.array(list(found.values()), np.uint8).reshape(-1, photos.side, photos.side, 3)
+    return backgrounds[~_show_class(model, backgrounds, photos.labels[list(found)])]
 
 
 def _emptiest_windows(

@@ -5,6 +5,7 @@ Norouzi et al. 2012, arXiv:1307.2982). The time grows with the number of photos,
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -38,6 +39,15 @@ _ORDER: Final = np.random.default_rng(1).permutation(BITS)
 _Places = npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two photos that look alike: their positions, and the number of differing bits of their hashes, of `BITS`."""
+
+    first: int
+    second: int
+    distance: int
+
+
 def difference_hash(image: bytes) -> Hash:
     """A bit for each place of a coarse grid: set where the photo gets lighter from left to right.
 
@@ -68,6 +78,24 @@ def twins(hashes: Hashes, others: Hashes, max_distance: int = SAME_PICTURE) -> d
                 found[left[rows[near]]] = first[columns[near]]
     twin = found[places].tolist()
     return {position: other for position, other in enumerate(twin) if other >= 0}
+
+
+def close_pairs(hashes: Hashes, max_distance: int) -> list[Pair]:
+    """All pairs of photos whose hashes differ in at most `max_distance` bits, the closest first.
+
+    Args:
+        hashes: (photos, WORDS).
+        max_distance: in bits; two unrelated photos differ in about half of them.
+    """
+    found = set[tuple[int, int]]()
+    for part in _parts(max_distance):
+        for rows, columns in _candidates(hashes, hashes, part):
+            near = (rows < columns) & (_distances(hashes[rows], hashes[columns]) <= max_distance)
+            found.update(zip(rows[near].tolist(), columns[near].tolist(), strict=True))
+    first, second = np.array(sorted(found), np.int64).reshape(-1, 2).T
+    distances = _distances(hashes[first], hashes[second])
+    pairs = map(Pair, first.tolist(), second.tolist(), distances.tolist())
+    return sorted(pairs, key=lambda pair: (pair.distance, pair.first, pair.second))
 
 
 def _distances(hashes: Hashes, others: Hashes) -> _Places:

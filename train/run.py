@@ -101,7 +101,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
 def _photos(args: argparse.Namespace, source: data.Source) -> dict[Split, splits.Photos]:
     """The photos by split. The chief checks them, and gives the others its manifest."""
     photos = splits.load(source, args.img_size, args.cache_dir) if workers.is_chief() else None
-    workers.share(args.cache_dir, splits.manifest(source, args.cache_dir).name)
+    workers.share(args.cache_dir, splits.manifest(source, args.img_size, args.cache_dir).name)
     return photos or splits.load(source, args.img_size, args.cache_dir)
 
 
@@ -121,8 +121,16 @@ def _file(network: str) -> str:
 
 def _is_finished(args: argparse.Namespace, output: Path, folder: Path, asked: dict[str, str]) -> bool:
     """Whether there is nothing to resume: a job that is started again after its end succeeds."""
-    is_whole = args.resume and (output / _file(args.model)).is_file() and Progress.read(folder).finished
-    return is_whole and _arguments(folder) == asked
+    if not args.resume or _network_in(output, args.model) != args.model:
+        return False
+    return Progress.read(folder).finished and _arguments(folder) == asked
+
+
+def _network_in(output: Path, model: str) -> str | None:
+    """The network whose file stands where this one's goes; all backbones have the same."""
+    known = metadata.read(output).get("models", {})
+    there = (output / _file(model)).is_file()
+    return next((name for name, one in known.items() if there and one.get("file") == _file(model)), None)
 
 
 def _arguments(folder: Path) -> Any:
@@ -142,6 +150,9 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
         return False
     unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
     if unfinished and args.resume:
+        if not args.overwrite and (other := _network_in(output, args.model)) not in (None, args.model):
+            file = output / _file(args.model)
+            raise data.DataError(f"{file}: is {other} by now; replace it with --overwrite, or name another --output")
         if _arguments(folder) != asked:
             raise data.DataError("--resume needs the same flags and photos as the interrupted run; they differ")
         return True

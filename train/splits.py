@@ -104,9 +104,9 @@ def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Phot
     Raises:
         DataError: the split lacks photos of one of the classes.
     """
-    file = manifest(source, cache_dir)
+    file = manifest(source, size, cache_dir)
     if not file.is_file():
-        _write(source, file)
+        _write(source, size, file)
     skipped = _skipped(file, split)
     stored = [photo for photo in read_split(source, split) if photo.name not in skipped]
     photos = Photos(stored, size, with_margin=split == "train", skipped=skipped)
@@ -116,14 +116,14 @@ def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Phot
     return photos
 
 
-def manifest(source: Source, cache_dir: Path) -> Path:
-    """The file with the manifest of a data set."""
-    return cache_dir / f"{source.name}-{cache_key(source)}.jsonl"
+def manifest(source: Source, size: int, cache_dir: Path) -> Path:
+    """The file with the manifest of a data set, for a network of this input size."""
+    return cache_dir / f"{source.name}-{cache_key(source, size)}.jsonl"
 
 
-def cache_key(source: Source) -> str:
+def cache_key(source: Source, size: int) -> str:
     """Changes with everything that changes which photos are left out, and with nothing else."""
-    return digest(source.identity(), preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
+    return digest(source.identity(), size, preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
 
 
 def _skipped(manifest: Path, split: Split) -> dict[str, str]:
@@ -132,11 +132,11 @@ def _skipped(manifest: Path, split: Split) -> dict[str, str]:
         return {photo["name"]: photo["skipped"] for photo in photos if photo["split"] == split and "skipped" in photo}
 
 
-def _write(source: Source, manifest: Path) -> None:
+def _write(source: Source, size: int, manifest: Path) -> None:
     """Write the manifest, which appears when it is complete, and say what is left out."""
     manifest.parent.mkdir(parents=True, exist_ok=True)
     partial = manifest.with_name(f".{manifest.name}.{os.getpid()}")
-    skipped = _to_skip(source)
+    skipped = _to_skip(source, size)
     with partial.open("w", encoding="utf-8") as lines:
         for split in SPLITS:
             for position, photo in zip(source.bounds(split), read_split(source, split), strict=True):
@@ -152,11 +152,11 @@ def _write(source: Source, manifest: Path) -> None:
             print(f"skipped {number} of {len(bounds)} files of the {split} split")
 
 
-def _to_skip(source: Source) -> dict[int, str]:
+def _to_skip(source: Source, size: int) -> dict[int, str]:
     """The positions of the photos to leave out, each with the reason."""
     skipped: dict[int, str] = {}
     hashes = np.zeros((source.total, duplicates.WORDS), np.uint64)
-    for position, bits in enumerate(_hashes(source)):
+    for position, bits in enumerate(_hashes(source, size)):
         if isinstance(bits, ProblemError):
             skipped[position] = bits.detail
         else:
@@ -171,12 +171,14 @@ def _to_skip(source: Source) -> dict[int, str]:
     return skipped
 
 
-def _hashes(source: Source) -> Iterator[duplicates.Hash | ProblemError]:
-    """The hash of each photo in stored order, or why it cannot be decoded; shows a progress bar."""
+def _hashes(source: Source, size: int) -> Iterator[duplicates.Hash | ProblemError]:
+    """The hash of each photo in stored order, or why it cannot be decoded at this size; shows a progress bar."""
 
     def of(photo: StoredPhoto) -> duplicates.Hash | ProblemError:
         try:
-            return duplicates.difference_hash(photo.data)
+            data = photo.data
+            preprocess.check(data, size)  # the hash needs a smaller picture, which may be had where this one may not
+            return duplicates.difference_hash(data)
         except ProblemError as problem:
             return problem
 

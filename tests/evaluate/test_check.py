@@ -67,7 +67,7 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
     assert not evaluation["uncertainty"]["in_answers"]
     printed = capsys.readouterr().out
     assert "left out cat/001.jpg: not an image of a supported format" in printed
-    assert printed.count("holds") == len(criteria.NAMES) - 1
+    assert printed.count("holds") == len(criteria.NAMES) - 2
     assert "false-alarm rate: not judged as the file has no confidence threshold\n" in printed
     required.write_text(
         '"test accuracy" = { at_least = 1.1 }\n"test AUC" = { at_least = 0 }\n'
@@ -78,7 +78,7 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
     printed = capsys.readouterr().out
     assert (printed.count("FAILS"), printed.count("holds")) == (1, 1)
     assert "external accuracy: not judged without --photos FOLDER\n" in printed
-    assert "out-of-distribution recall: not judged without --out-of-distribution FOLDER\n" in printed
+    assert "out-of-distribution recall: not judged without --out-of-distribution FOLDER and a conf" in printed
     own = run.models / criteria.FILE
     assert printed.endswith(f"train again with another --seed, or write bounds of your own to {own}\n")
     assert "external" not in json.loads((run.models / check.FILE).read_text())

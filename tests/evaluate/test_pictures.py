@@ -11,7 +11,7 @@ from evaluate import pictures
 from evaluate.corruptions import corrupted
 from serve.errors import ProblemError
 from serve.model.preprocess import decode
-from tests.serve.model.pictures import encoded, exif_of, scene
+from tests.serve.model.pictures import encoded, exif_of, panorama, scene
 
 pillow_heif.register_heif_opener()
 
@@ -55,3 +55,7 @@ def test_a_large_one_keeps_its_shape() -> None:
 def test_what_is_no_photo_is_a_problem() -> None:
     with pytest.raises(ProblemError):
         pictures.picture(b"no photo")
+
+
+def test_a_costly_one_is_as_large_as_it_may_be() -> None:
+    assert pictures.picture(panorama()).width in (32, 64)

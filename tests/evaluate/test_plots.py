@@ -43,6 +43,11 @@ def test_without_a_mistake_there_is_no_pair() -> None:
     assert not axes.get_yticklabels()
 
 
+def test_labels_may_have_dollar_signs() -> None:
+    """Between two of them, Matplotlib would read a formula."""
+    plots.confusion(answered([0, 1], [0, 1], [0.9, 0.9]), ["$5_$", "$10_$"]).canvas.draw()
+
+
 def test_labels_that_begin_alike_can_be_told_apart_when_they_are_long() -> None:
     shown = plots._short(["a bird of the north", "a bird of the south", "short"])
     assert len(set(shown)) == 3

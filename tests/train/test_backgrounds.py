@@ -1,5 +1,6 @@
 """What is cut out of a photo is a piece of that photo, and the emptiest one."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.serve.model.pictures import panorama
 from train import backgrounds, data, models, splits
 from train.pixels import decode
 
@@ -101,3 +103,13 @@ def test_photos_that_were_left_out_of_training_are_left_out(
     photos = splits.load_split(source, "train", 32, tmp_path / "cache")
     assert photos.skipped
     assert len(backgrounds.cut(with_bias(0.0), photos)) == len(photos)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_photo_that_cannot_be_decoded_as_large_is_passed_over(photos: splits.Photos, tmp_path: Path) -> None:
+    (tmp_path / "wide.jpg").write_bytes(panorama())
+    wide = data.StoredPhoto("wide.jpg", 1, str(tmp_path / "wide.jpg"))
+    stored = [wide, *photos.stored[1:]]
+    cut = backgrounds.cut(with_bias(0.0), dataclasses.replace(photos, stored=stored))
+    assert len(cut) == len(stored) - 1
+    np.testing.assert_array_equal(cut[0], decode(stored[1].data, 100, 100)[:40, :40])

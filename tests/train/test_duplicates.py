@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +61,15 @@ def bits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bit
         row[chance.choice(duplicates.BITS, chance.integers(0, 20), replace=False)] ^= True
     bits[::30] = False
     return bits
+
+
+@pytest.mark.parametrize("limit", [0, 5, duplicates.SAME_PICTURE, 60])
+def test_pairs_are_those_of_comparing_all_with_all(bits: Bits, limit: int) -> None:
+    distances = (bits[:, None] != bits[None]).sum(axis=-1)
+    expected = sorted((int(distances[pair]), *pair) for pair in itertools.combinations(range(len(bits)), 2))
+    found = duplicates.close_pairs(packed(bits), limit)
+    assert [(pair.distance, pair.first, pair.second) for pair in found] == [one for one in expected if one[0] <= limit]
+    assert duplicates.close_pairs(packed(bits[:1]), limit) == []
 
 
 @pytest.mark.parametrize("limit", [0, 5, duplicates.SAME_PICTURE, 60])

@@ -238,6 +238,29 @@ def test_a_finished_run_has_nothing_to_resume(finished: None, capsys: pytest.Cap
     assert "--overwrite" in capsys.readouterr().err
 
 
+def in_the_place_of(network: str) -> None:
+    """Let the file of the baseline be another network's, as model.keras is of the last backbone."""
+    known = metadata.read(Path("runs/photos"))
+    metadata.write(Path("runs/photos"), {**known, "models": {network: {"file": "baseline.keras"}}})
+    Path("runs/photos/baseline.keras").write_bytes(b"another network")
+
+
+def test_a_finished_run_whose_file_was_replaced_is_not_finished(
+    finished: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_the_place_of("mobilenetv2")
+    assert start("--resume") == 2
+    assert "baseline.keras: exists; replace it with --overwrite" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_replaces_no_other_network(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    metadata.write(Path("runs/photos"), {"data": {"identity": data.open_source(Path("photos")).identity()}})
+    in_the_place_of("mobilenetv2")
+    assert start("--resume") == 2
+    assert "baseline.keras: is mobilenetv2 by now; replace it with --overwrite" in capsys.readouterr().err
+    assert start("--resume", "--overwrite") == 0
+
+
 @pytest.mark.parametrize("name", ["progress.json", "last.keras", "arguments.json"])
 def test_a_damaged_state_is_an_error_and_can_be_overwritten(
     interrupted: Path, name: str, capsys: pytest.CaptureFixture[str]

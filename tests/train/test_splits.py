@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from serve.model import preprocess
+from tests.serve.model.pictures import panorama
 from train import data, duplicates, splits
 from train.pixels import decode
 
@@ -89,6 +90,16 @@ def test_a_reworded_comment_checks_nothing_again(
         patch.setattr(splits, name, reworded(getattr(splits, name), tmp_path))
         patch.setattr(splits, "_write", None)
         assert cached(folder, cache_dir) == 1
+
+
+def test_a_photo_that_can_only_be_decoded_smaller_is_left_out(photo_folder: Folder, tmp_path: Path) -> None:
+    folder = photo_folder(40)
+    (folder / "cat" / "wide.jpg").write_bytes(panorama())
+    source = data.open_source(folder)
+    found = {size: splits.load(source, size, tmp_path / "cache") for size in (32, 160)}
+    assert {size: sum(map(len, parts.values())) for size, parts in found.items()} == {32: 81, 160: 80}
+    (why,) = (why for part in found[160].values() for why in part.skipped.values())
+    assert "the limit for its kind" in why
 
 
 @pytest.mark.parametrize(
