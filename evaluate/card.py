@@ -9,7 +9,7 @@ from evaluate import criteria, metrics, names, pictures, recipe, style
 from serve.model.formats.unsupported import SUPPORTED
 from train import data
 
-_SPECIAL: Final = re.compile(r"[|<>*`\\\[\]]")
+_SPECIAL: Final = re.compile(r"[|<>*_~&$`\\\[\]]")
 _NAMED: Final = 6  # the most labels that a sentence lists
 _THRESHOLDS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 _PLOTS: Final = {

@@ -31,6 +31,7 @@ class Progress:
     environment: dict[str, str] = field(default_factory=dict)
     random_states: list[list[int]] = field(default_factory=list)
     finished: bool = False
+    replaces: str = ""  # the network whose file stood in the place of this one's when the run began
 
     def seconds(self, phase: PhaseName) -> float:
         """Time spent in the epochs of a phase, including those before an interruption."""

@@ -78,7 +78,7 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
         print(f"{output / _file(args.model)}: the run is finished")
         return dict(metadata.read(output).get("models", {}).get(args.model, {}))
     resumes = _agreed(args, source, output, folder, asked)
-    state, model = progress.load(folder) if resumes else _new(args, source)
+    state, model = progress.load(folder) if resumes else _new(args, source, _network_in(output, args.model))
     photos = _photos(args, source)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
@@ -126,11 +126,11 @@ def _is_finished(args: argparse.Namespace, output: Path, folder: Path, asked: di
     return Progress.read(folder).finished and _arguments(folder) == asked
 
 
-def _network_in(output: Path, model: str) -> str | None:
-    """The network whose file stands where this one's goes; all backbones have the same."""
+def _network_in(output: Path, model: str) -> str:
+    """The network whose file stands where this one's goes, if there is one; all backbones have the same."""
     known = metadata.read(output).get("models", {})
     there = (output / _file(model)).is_file()
-    return next((name for name, one in known.items() if there and one.get("file") == _file(model)), None)
+    return next((name for name, one in known.items() if there and one.get("file") == _file(model)), "")
 
 
 def _arguments(folder: Path) -> Any:
@@ -150,7 +150,8 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
         return False
     unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
     if unfinished and args.resume:
-        if not args.overwrite and (other := _network_in(output, args.model)) not in (None, args.model):
+        known = ("", args.model, Progress.read(folder).replaces)
+        if not args.overwrite and (other := _network_in(output, args.model)) not in known:
             file = output / _file(args.model)
             raise data.DataError(f"{file}: is {other} by now; replace it with --overwrite, or name another --output")
         if _arguments(folder) != asked:
@@ -164,11 +165,11 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
     return False
 
 
-def _new(args: argparse.Namespace, source: data.Source) -> tuple[Progress, keras.Model]:
+def _new(args: argparse.Namespace, source: data.Source, replaces: str) -> tuple[Progress, keras.Model]:
     network = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
     model = Learner.of(batch_norm.fused(network))
     devices.share_statistics(model)
-    return Progress(environment=metadata.environment()), model
+    return Progress(environment=metadata.environment(), replaces=replaces), model
 
 
 def _warn_of_imbalance(source: data.Source, photos: splits.Photos) -> None:

@@ -11,8 +11,8 @@ _SRGB_NAMES: Final = (b"sRGB", "sRGB".encode("utf-16-be"))
 _NAME_WITHIN: Final = 4096  # bytes: the tags come first
 _HEADER: Final = 128  # bytes before the table of tags (ICC.1:2022, 7.3)
 _MAX_TAGS: Final = 100
-# Elements that are calculated in floating point (ICC.1:2022, 10.17): a kilobyte of them takes seconds, and no camera or
-# editor writes them for photos.
+# Elements that are calculated in floating point (ICC.1:2022, 10.17): a kilobyte of them takes seconds. Programs that do
+# not know them take the other tags.
 _ELEMENTS: Final = b"mpet"
 _MODES: Final = {"L": "L", "LA": "L", "RGB": "RGB", "RGBA": "RGB", "CMYK": "CMYK"}
 
@@ -41,19 +41,20 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 @functools.lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """From the profile's colors to sRGB; None if it has none for images of this mode."""
-    if _has_elements(profile):
-        return None
     try:
         return ImageCms.buildTransform(
-            ImageCms.getOpenProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), mode, "RGB"
+            ImageCms.getOpenProfile(io.BytesIO(_without_elements(profile))), ImageCms.createProfile("sRGB"), mode, "RGB"
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
 
 
-def _has_elements(profile: bytes) -> bool:
-    """Whether a tag holds such elements, or there are more tags than lcms2 reads."""
-    count = int.from_bytes(profile[_HEADER : _HEADER + 4], "big")
-    places = range(_HEADER + 4, _HEADER + 4 + 12 * min(count, _MAX_TAGS), 12)
-    offsets = (int.from_bytes(profile[place + 4 : place + 8], "big") for place in places)
-    return count > _MAX_TAGS or any(profile[offset : offset + 4] == _ELEMENTS for offset in offsets)
+def _without_elements(profile: bytes) -> bytes:
+    """The profile, whose tags of such elements have names that mean nothing; lcms2 reads none of more than 100 tags."""
+    renamed = bytearray(profile)
+    for number in range(min(int.from_bytes(profile[_HEADER : _HEADER + 4], "big"), _MAX_TAGS)):
+        place = _HEADER + 4 + 12 * number
+        offset = int.from_bytes(profile[place + 4 : place + 8], "big")
+        if profile[offset : offset + 4] == _ELEMENTS and place + 12 <= len(profile):
+            renamed[place : place + 4] = number.to_bytes(4, "big")
+    return bytes(renamed)

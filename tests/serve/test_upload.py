@@ -146,6 +146,9 @@ def test_base64_in_any_spelling_is_the_same_photo(cat_jpeg: bytes, cut: int) -> 
         f"DATA:image/jpeg;name=cat.jpg;BASE64,{standard}",
         f"data:;base64,{quote(standard)}",
         f"data:image/jpeg,{quote(photo)}",
+        f"data:image/jpeg;name=Kätzchen.jpg;base64,{standard}",
+        f"\u3000{standard}\u00a0",
+        f"\x1fdata:;base64,{standard}\u2028",
     ):
         assert photo_in(in_json(image=text), LIMIT) == Photo(image=photo)
 
@@ -269,7 +272,7 @@ def test_one_emoji_in_megabytes_costs_what_it_weighs() -> None:
     try:
         with pytest.raises(MalformedRequestError, match="beyond ASCII"):
             photo_in(request, 5_000_000)
-        assert tracemalloc.get_traced_memory()[1] < 10 * len(content)
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(content)
     finally:
         tracemalloc.stop()
 

@@ -129,7 +129,7 @@ def _parts(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: s
 
 def _size(properties: Sequence[boxes.Property]) -> tuple[int, int]:
     """Width and height, as the container says."""
-    width, height = struct.unpack_from(">II", next(one.content for one in properties if one.kind == b"ispe"), 4)
+    width, height = struct.unpack_from(">II", next((one.content for one in properties if one.kind == b"ispe"), b""), 4)
     return width, height
 
 

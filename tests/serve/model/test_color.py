@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 
 from benchmarks.robustness.costly import lut_profile
 from serve.model import color
@@ -139,17 +139,40 @@ def test_transforms_are_kept() -> None:
     assert color._transform.cache_info()[:2] == (2, 1)
 
 
-def test_a_profile_of_elements_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_tags(whole: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """A profile with more tags."""
+    count = int.from_bytes(whole[128:132], "big")
+    moved = 12 * len(tags)
+    table, end, rest = b"", len(whole) + moved, b""
+    for place in range(132, 132 + 12 * count, 12):
+        offset = int.from_bytes(whole[place + 4 : place + 8], "big") + moved
+        table += whole[place : place + 4] + offset.to_bytes(4, "big") + whole[place + 8 : place + 12]
+    for name, content in tags.items():
+        table += name + (end + len(rest)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        rest += content
+    head = (len(whole) + moved + len(rest)).to_bytes(4, "big") + whole[4:128] + (count + len(tags)).to_bytes(4, "big")
+    return head + table + whole[132 + 12 * count :] + rest
+
+
+ELEMENTS = b"mpet\0\0\0\0\0\3\0\3" + struct.pack(">I", 1) + struct.pack(">II", 24, 60)
+ELEMENTS += b"matf\0\0\0\0\0\3\0\3" + struct.pack(">12f", *(0, 1, 0, 0, 0, 1, 1, 0, 0), *(0, 0, 0))
+"""One matrix, which swaps the channels."""
+
+
+def test_elements_are_not_used_and_the_other_tags_are() -> None:
     """A kilobyte of them took two seconds, two kilobytes more than eleven."""
-    plain = lut_profile(9, 300)
-    assert color._transform(plain, "RGB") is not None
-    offset = int.from_bytes(plain[136:140], "big")
-    with_elements = plain[:offset] + b"mpet" + plain[offset + 4 :]
-    many_tags = plain[:128] + (101).to_bytes(4, "big") + plain[132:144] * 101 + plain[144:]
-    monkeypatch.setattr(ImageCms, "buildTransform", None)
-    for profile in (with_elements, many_tags):
-        assert color._transform(profile, "RGB") is None
-        assert color.to_srgb(Image.new("RGB", (4, 4), "red"), profile).getpixel((0, 0)) == (255, 0, 0)
+    plain = profile(P3_COLORANTS, 2.2)
+    image = Image.new("RGB", (4, 4), (200, 60, 30))
+    expected = color.to_srgb(image, plain).getpixel((0, 0))
+    assert expected != (200, 60, 30)
+    for names in ([b"D2B0"], [b"D2B0", b"B2D0", b"D2B3"]):
+        more = with_tags(plain, dict.fromkeys(names, ELEMENTS))
+        assert color.to_srgb(image, more).getpixel((0, 0)) == expected
+
+
+def test_a_profile_of_more_tags_than_are_read_is_not_used() -> None:
+    many = with_tags(profile(P3_COLORANTS, 2.2), {f"x{number:03}".encode(): ELEMENTS for number in range(100)})
+    assert color._transform(many, "RGB") is None
 
 
 @pytest.mark.parametrize("length", [0, 3, 128, 130, 132, 140, 144])

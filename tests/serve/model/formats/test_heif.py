@@ -255,3 +255,13 @@ def test_properties_of_megabytes_are_not_copied_for_each_item() -> None:
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", [b"ispe", b"hvcC"])
+def test_without_a_property_that_it_needs_it_is_broken(kind: bytes) -> None:
+    data = photo("HEIF")
+    meta = boxes.Meta(data)
+    left = [one for one in meta.properties(meta.primary) if one.kind != kind]
+    without = boxes.written(b"heic", 1, {1: (b"hvc1", left, meta.data(meta.primary))}, [])
+    with pytest.raises(UndecodableImageError):
+        decode(without, 60, 80)
