@@ -98,8 +98,9 @@ function forget(card) {
 
 let shown = "all";
 
+// A label may be called "failed", too.
 const kindOf = ({ answer, problem, state }) => state === "waiting" || state === "busy" ? "waiting"
-  : answer === undefined ? problem && "failed" : answer.uncertain ? "uncertain" : answer.label;
+  : answer === undefined ? problem && "state:failed" : answer.uncertain ? "state:uncertain" : `label:${answer.label}`;
 
 function count() {
   const all = [...photos.values()];
@@ -126,7 +127,7 @@ function showFilters(all) {
   $("filters").replaceChildren(...kinds.map(([kind, number]) => {
     const button = buttons.get(kind) ?? make("button", { type: "button", onclick: () => { shown = kind; count(); } });
     button.dataset.kind = kind;
-    button.textContent = `${kind} ${number}`;
+    button.textContent = `${kind.slice(kind.indexOf(":") + 1)} ${number}`;
     button.setAttribute("aria-pressed", String(kind === shown));
     return button;
   }));

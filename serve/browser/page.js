@@ -9,15 +9,17 @@ $("live").onclick = () => goLive(!live);
 document.addEventListener("visibilitychange", () => { if (document.hidden) goLive(false); });
 $("csv").onclick = () => download("answers.csv", csv(), "text/csv");
 for (const button of $("examples").children) button.onclick = () => addExample(button);
+const failed = () => [...photos].filter(([, photo]) => photo.state === "failed").map(([card]) => card);
+let asking = false;
 $("again").onclick = async () => {
-  const failed = [...photos].filter(([, photo]) => photo.state === "failed").map(([card]) => card);
-  if (await hello()) tryAgain(failed, $("choose"));
+  if (asking) return;
+  asking = true;
+  const answers = await hello();
+  asking = false;
+  if (answers) tryAgain(failed(), $("choose"));
   else tell("Still no answer.");
 };
-$("retry").onclick = () => {
-  const failed = [...photos].filter(([, photo]) => photo.state === "failed").map(([card]) => card);
-  tryAgain(failed, $("clear"));
-};
+$("retry").onclick = () => tryAgain(failed(), $("clear"));
 $("clear").onclick = () => {
   [...photos.keys()].forEach(forget);
   count();

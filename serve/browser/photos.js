@@ -4,6 +4,7 @@
 const LEAST_SIDE_PX = 640, SMALL_BYTES = 1_000_000;
 const JPEG_QUALITY = 0.9;
 const AT_ONCE = 4;
+const UNREADABLE = "This file cannot be read. If it is a folder, drop the photos that are in it.";
 
 const waiting = [];
 const photos = new Map(); // card -> what is known of its photo
@@ -86,6 +87,9 @@ async function classify(card) {
   try {
     photo.state = "busy";
     card.querySelector(".wait").textContent = "Looking at it …";
+    const readable = await isReadable(photo.sent ?? photo.file);
+    if (!photos.has(card)) return;
+    if (!readable) return showProblem(card, photo, UNREADABLE, false);
     if (photo.file && !photo.preview) await prepare(card, photo);
     if (!photos.has(card)) return;
     await greeted;
@@ -105,6 +109,9 @@ async function classify(card) {
     if (!slow && photos.has(card)) $("gone").hidden = false;
   }
 }
+
+// A folder that was dropped, or a file that has been moved: sending it would fail as if the service did not answer.
+const isReadable = async (file) => !file || file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
 function send({ url, sent, name, explain = false }) {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -139,8 +146,8 @@ function showPicture(card, source) {
 async function shrunk(file) {
   let bitmap;
   try {
-    // Upright, and with the colors as they are stored: a JPEG made here has no profile that the service could read.
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+    // Upright and in sRGB, as the service makes it: a JPEG made here has neither an orientation nor a profile.
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     return file; // the service will say what is wrong with it, or knows a format that this browser does not
   }

@@ -1,11 +1,14 @@
 // ---- Answers survive a reload, within this tab: no photo leaves the machine ------------------------------------------
 
-const KEPT = "answers", THUMBNAIL_PX = 320;
+const KEPT = `answers ${location.pathname}`, THUMBNAIL_PX = 320;
+let remembered = 0;
 
 async function remember() {
+  const turn = remembered += 1;
   const all = [...$("cards").children].map((card) => photos.get(card));
   const settled = all.filter(({ state }) => state === "done" || state === "failed");
   for (const photo of settled) photo.thumbnail ??= await thumbnail(photo);
+  if (turn !== remembered) return; // photos have come or gone since
   let kept = settled.map(({ name, url, answer, problem, times, note, thumbnail }) =>
     ({ name, url, answer, problem, times, note, thumbnail }));
   for (;;) {
@@ -33,6 +36,8 @@ async function thumbnail({ sent }) {
 function restore() {
   let kept;
   try { kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"); } catch { return; }
+  const isOfAnother = ({ answer }) => answer && model.version && answer.model_version !== model.version;
+  kept = Array.isArray(kept) ? kept.filter((one) => !isOfAnother(one)) : [];
   for (const { name, url, answer, problem, times, note, thumbnail } of kept) {
     const card = newCard({ name, url });
     const photo = Object.assign(photos.get(card), { note, thumbnail, preview: thumbnail ?? undefined });

@@ -2,6 +2,9 @@
 
 const TIMEOUT_MS = 60_000;
 
+// Without a slash at its end, a base path or a stage is no folder: "predict" would lead out of it.
+if (!location.pathname.endsWith("/")) history.replaceState(null, "", `${location.pathname}/${location.search}`);
+
 const $ = (id) => document.getElementById(id);
 const make = (tag, properties = {}, ...children) => {
   const element = Object.assign(document.createElement(tag), properties);
@@ -21,7 +24,7 @@ function tell(words) {
 
 // ---- What the service says of itself -------------------------------------------------------------------------------
 
-const model = { labels: [], positive: null, threshold: null, explains: false };
+const model = { labels: [], positive: null, threshold: null, explains: false, version: null };
 
 async function hello() {
   try {
@@ -36,7 +39,8 @@ async function hello() {
 }
 
 function introduce({ labels, positive_class, confidence_threshold, model_version, explains }) {
-  Object.assign(model, { labels, positive: positive_class ?? null, threshold: confidence_threshold ?? null, explains });
+  const [positive, threshold, version] = [positive_class ?? null, confidence_threshold ?? null, model_version];
+  Object.assign(model, { labels, positive, threshold, explains, version });
   const title = labels.length === 2 ? `${capital(labels[0])} or ${labels[1]}?` : "Which one is it?";
   $("title").textContent = document.title = title;
   const some = labels.slice(0, 8).map((label) => `“${label}”`);
@@ -66,7 +70,7 @@ function shareRows(answer) {
     for (const [name, value] of Object.entries(spoken)) bar.setAttribute(`aria-${name}`, value);
     requestAnimationFrame(() => { bar.firstChild.style.width = `${share * 100}%`; });
     return make("li", { className: place === 0 && !answer.uncertain ? "best" : "" },
-      make("span", { className: "name", textContent: label }), bar,
+      make("span", { className: "name", textContent: label, title: label }), bar,
       make("span", { className: "number", textContent: percent(share) }));
   });
 }

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from PIL import Image, ImageCms
+from PIL import Image
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -31,6 +31,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from benchmarks.robustness.display_p3 import display_p3
 from serve.model import model_file
 from serve.model.classifier import Classifier
 from serve.page import html as page_html
@@ -432,16 +433,11 @@ def large_photos(folder: Path) -> list[Path]:
         exif = Image.Exif()
         exif[0x0112] = (1, 6, 3, 8)[number % 4]  # EXIF's orientation: upright, or turned by a quarter each
         made.append(folder / f"large-{number}.jpg")
-        photo.save(made[-1], quality=93, exif=exif, icc_profile=wide_gamut() if number % 3 == 1 else None)
+        photo.save(made[-1], quality=93, exif=exif, icc_profile=display_p3() if number % 3 == 1 else None)
     transparent = Image.open(CAT).convert("RGBA").resize((2400, 1600))
     transparent.putalpha(Image.radial_gradient("L").resize(transparent.size))
     transparent.save(folder / "large.png")
     return [*made, folder / "large.png"]
-
-
-def wide_gamut() -> bytes:
-    """A color profile that is not sRGB's: were it interpreted, every color would change."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
 
 
 def test_a_large_photo_is_made_smaller_and_keeps_its_answer(page: Page, tmp_path: Path) -> None:
@@ -629,6 +625,93 @@ def test_answers_are_filtered_by_label_and_counted(page: Page) -> None:
     expect(page.locator(".card:visible .label")).to_have_text("dog")
     page.locator(".card:visible .remove").click()
     expect(page.locator(".card:visible")).to_have_count(2)  # nothing is left of it: all are shown
+
+
+def test_a_base_path_needs_no_slash_at_its_end(open_page: Open) -> None:
+    with local_service(BASE_PATH="/v1") as running:
+        page = open_page(running)
+        page.goto(f"{running.url}/v1?from=a-link")
+        expect(page.locator("#model code")).to_be_visible()
+        page.set_input_files("#files", CAT)
+        settled(page, 1)
+        expect(page.locator(".label")).to_have_text("cat")
+        assert page.url == f"{running.url}/v1/?from=a-link"
+
+
+def test_a_folder_or_a_file_that_has_gone_is_no_fault_of_the_service(page: Page) -> None:
+    page.evaluate("""add([{ file: Object.assign(new File(["x"], "photos"), {
+        slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotFoundError")) }) }) }])""")
+    settled(page, 1)
+    expect(page.locator(".card .wrong")).to_have_text(re.compile("cannot be read. If it is a folder"))
+    expect(page.locator(".retry")).to_be_hidden()
+    expect(page.locator("#gone")).to_be_hidden()
+
+
+def test_labels_may_be_long_and_called_as_anything_else_is(open_page: Open) -> None:
+    page = open_page(viewport=NARROW)
+    labels = ["american_staffordshire_terrier", "all", "failed"]
+    answers = [{label: 0.98 if label == first else 0.01 for label in labels} for first in labels]
+
+    def answer(route: Route) -> None:
+        probabilities = answers.pop()
+        label = max(probabilities, key=probabilities.__getitem__)
+        known = {"label": label, "probability": 0.98, "probabilities": probabilities, "model_version": "m"}
+        route.fulfill(json=known)
+
+    page.route("**/predict", answer)
+    page.set_input_files("#files", [CAT, CAT, CAT])
+    settled(page, 3)
+    for part in (".answer", ".said"):
+        assert all(shown.evaluate("(one) => one.scrollWidth <= one.clientWidth") for shown in page.locator(part).all())
+    filters = page.get_by_role("group", name="Show only").get_by_role("button")
+    assert filters.all_inner_texts() == ["All 3", "All 1", "American_staffordshire_terrier 1", "Failed 1"]
+    filters.nth(3).click()
+    expect(page.locator(".card:visible .label")).to_have_text("failed")
+
+
+def test_answers_of_another_model_are_not_kept(page: Page) -> None:
+    page.set_input_files("#files", CAT)
+    settled(page, 1)
+    page.evaluate("""for (const [key, value] of Object.entries(sessionStorage))
+        sessionStorage[key] = value.replace(/"model_version":"[^"]*"/, '"model_version":"another"')""")
+    page.reload()
+    expect(page.locator("#model code")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(0)
+
+
+def test_what_was_cleared_while_it_was_written_stays_away(page: Page) -> None:
+    page.set_input_files("#files", [CAT, DOG])
+    settled(page, 2)
+    page.evaluate("""(() => { for (const photo of photos.values()) delete photo.thumbnail;
+        remember(); document.getElementById("clear").click(); })()""")
+    page.wait_for_timeout(500)
+    page.reload()
+    expect(page.locator("#model code")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(0)
+
+
+def test_a_camera_that_is_allowed_twice_is_stopped_twice(page: Page) -> None:
+    page.evaluate("""(() => { const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        window.streams = [];
+        navigator.mediaDevices.getUserMedia = async (wanted) => {
+          const stream = await ask(wanted);
+          streams.push(stream);
+          await new Promise((done) => setTimeout(done, 300));
+          return stream;
+        }; })()""")
+    for _ in range(2):
+        page.evaluate("""document.getElementById("camera").click()""")
+        page.wait_for_timeout(100)
+        page.evaluate("""document.getElementById("studio").close()""")
+    page.evaluate("""document.getElementById("camera").click()""")
+    expect(page.locator("#shoot")).to_be_enabled()
+    expect(page.locator("#camera-wrong")).to_be_hidden()
+    page.evaluate("""document.getElementById("studio").close()""")
+    expect(page.locator("#shoot")).to_be_disabled()
+    ended = (
+        "streams.length === 3 && streams.every((one) => one.getTracks().every((track) => track.readyState === 'ended'))"
+    )
+    page.wait_for_function(ended)
 
 
 def test_answers_survive_a_reload_of_the_tab(page: Page, photo_server: str) -> None:
