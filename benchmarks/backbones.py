@@ -47,18 +47,8 @@ def make(variant: Variant, args: argparse.Namespace) -> None:
     shared = ["--cache-dir", str(args.output / "cache")]
     if not (folder / "model.keras").is_file():
         network = ["--backbone", variant.backbone, "--img-size", str(variant.size), "--weights", weights]
-        _python(
-            "train",
-            "--data-dir",
-            str(args.data_dir),
-            "--output",
-            str(folder),
-            *network,
-            "--epochs",
-            "3",
-            "--resume",
-            *shared,
-        )
+        run = ["--data-dir", str(args.data_dir), "--output", str(folder), "--epochs", "3", "--resume"]
+        _python("train", *run, *network, *shared)
     for mode in _RUNTIMES:
         if mode not in json.loads((folder / "metadata.json").read_text()).get("conversions", {}):
             accuracy = ["--max-accuracy-drop", "100", "--max-false-alarm-rate", "0"]

@@ -28,7 +28,6 @@ _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
     "sklearn": ("datasets/images/china.jpg", "datasets/images/flower.jpg"),
     "matplotlib": ("mpl-data/sample_data/grace_hopper.jpg",),
 }  # fmt: skip
-_HEADER: Final = 64  # bytes that identify a format
 
 
 def in_packages() -> list[Path]:
@@ -58,7 +57,7 @@ def in_folder(folder: Path) -> list[Path]:
 
 def _is_image(file: Path) -> bool:
     with file.open("rb") as content:
-        return formats.sniff(content.read(_HEADER)) is not None
+        return formats.sniff(content.read(formats.HEADER_BYTES)) is not None
 
 
 def measure(classifier: Classifier, test: dict[str, Any], files: Sequence[Path]) -> dict[str, Any]:

@@ -43,8 +43,6 @@ DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
 FETCHERS: Final = 16
 """Requests with a URL that one worker answers at once: they wait for other servers, and must not block uploads."""
 
-_START_BYTES: Final = 64  # that tell what a body is
-
 
 class SideBySide(Classifier):
     """A classifier of `DECODERS` photos at once, each in an interpreter of its own; other photos wait."""
@@ -126,7 +124,7 @@ def _may_bring_url(request: Request, body: bytearray) -> bool:
     """Whether there may be a URL in a request. The app knows for sure, when it has read the body in a thread."""
     if "url" in request.query_params or "content-encoding" in request.headers:
         return True
-    start = bytes(body[:_START_BYTES])
+    start = bytes(body[: formats.HEADER_BYTES])
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data" or formats.sniff(start):
         return False

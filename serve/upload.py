@@ -18,7 +18,7 @@ _BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+")
 _DATA_URL: Final = re.compile(r"\s*data:", re.IGNORECASE)
 _BLANKS: Final = b" \t\n\v\f\r"
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")  # RFC 4648, section 5
-_MAX_COMMAS: Final = 1000  # of JSON: a body of one photo has few members, a million of them take half a gigabyte
+_MAX_COMMAS: Final = 1000  # of JSON: one photo has few members; a million of them take half a gigabyte
 _A_FEW_LINES: Final = 2048  # bytes
 _LONG_ENOUGH_FOR_BASE64: Final = 64  # the smallest image; a host name without a dot is shorter
 
@@ -143,9 +143,9 @@ def _photo_at(url: str) -> Photo:
 
 def _image_in(text: str) -> bytes:
     if _DATA_URL.match(text):
-        comma = text.find(",") % (len(text) + 1)  # without one, there are no bytes
-        data = _unescaped(_ascii(text[comma + 1 :]))
-        return _from_base64(data) if text[:comma].lower().endswith(";base64") else data
+        media_type, _, text = text.partition(",")
+        data = _unescaped(_ascii(text))
+        return _from_base64(data) if media_type.lower().endswith(";base64") else data
     if "://" in text.lstrip()[:10]:
         raise MalformedRequestError('The image is a URL. Send it as JSON: {"url": "..."}.')
     return _from_base64(_ascii(text))

@@ -31,7 +31,6 @@ ADVICE: Final = (
 _NAMES: Final[dict[str, Split]] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _SYSTEM: Final = frozenset({"__MACOSX", "@eaDir", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini"})
-_HEADER: Final = 64  # bytes that identify a format
 _UNREADABLE: Final = "cannot be read"
 
 
@@ -199,7 +198,7 @@ def _why_not_photo(path: Path) -> str | None:
     if not path.is_file():  # a pipe would wait for a writer
         return "not a regular file"
     with path.open("rb") as file:
-        return None if formats.sniff(file.read(_HEADER)) else "not an image of a supported format"
+        return None if formats.sniff(file.read(formats.HEADER_BYTES)) else "not an image of a supported format"
 
 
 def _digest(path: Path) -> str:

@@ -143,15 +143,15 @@ def _arguments(folder: Path) -> Any:
 
 def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
     """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
-    known = metadata.read(output).get("data")
-    if known and known.get("identity") != source.identity():
+    trained_on = metadata.read(output).get("data")
+    if trained_on and trained_on.get("identity") != source.identity():
         raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
     if args.overwrite and not args.resume:
         return False
-    unfinished = (folder / "progress.json").is_file() and not Progress.read(folder).finished
+    state = Progress.read(folder)
+    unfinished = (folder / "progress.json").is_file() and not state.finished
     if unfinished and args.resume:
-        known = ("", args.model, Progress.read(folder).replaces)
-        if not args.overwrite and (other := _network_in(output, args.model)) not in known:
+        if not args.overwrite and (other := _network_in(output, args.model)) not in ("", args.model, state.replaces):
             file = output / _file(args.model)
             raise data.DataError(f"{file}: is {other} by now; replace it with --overwrite, or name another --output")
         if _arguments(folder) != asked:

@@ -97,8 +97,9 @@ def classify_objects(items: Sequence[Announced], invocation: Invocation, app: Ap
     not_understood = 0
     for place, (attempt, record) in enumerate(ended):
         record["cold_start"] = invocation.cold_start and place == 0  # one cold start, however many photos
-        not_understood += isinstance(attempt.item, MalformedRequestError)
-        if not_understood <= _LOGGED or not isinstance(attempt.item, MalformedRequestError):
+        is_understood = not isinstance(attempt.item, MalformedRequestError)
+        not_understood += not is_understood
+        if is_understood or not_understood <= _LOGGED:
             record.emit()
     return [attempt for attempt, _ in ended]
 
@@ -147,7 +148,7 @@ def _attempt(item: S3Object, invocation: Invocation, app: App, source: str) -> t
         attempt = _to_retry(item, str(fault), record)
     except Exception as error:  # noqa: BLE001  (one photo's fault must not take the others along)
         record.add_bug(error)
-        attempt = Attempt(item, retry=repr(error))
+        attempt = Attempt(item, retry=record["detail"])
     record["total_ms"] = round((time.perf_counter() - started) * 1e3, 2)
     return attempt, record
 

@@ -4,12 +4,16 @@ A decoder is given nothing else: no comments, no texts, no thumbnails, no animat
 nothing, whatever it is. EXIF and the color profile are read by this project's own code, within its own limits.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, TypeVar
 
 from serve.errors import UndecodableImageError
 
 MAX_PARTS: Final = 10_000
 """Segments, chunks or blocks. A photo of 10 MB has about 200; encoders that write small chunks make 1,300."""
+
+HEADER_BYTES: Final = 64
+"""From the start of a file: as many as `sniff` looks at."""
 
 MAX_PROFILE_BYTES: Final = 2_000_000
 """Of an ICC profile, inflated. Those of phones have 500, those of printing presses up to a million."""
@@ -46,6 +50,9 @@ class Parts(NamedTuple):
     memory: int = 0
 
 
+_Part = TypeVar("_Part")
+
+
 class PartCount:
     """Counts the parts of one file, in whichever of its tables and pictures they stand."""
 
@@ -61,6 +68,16 @@ class PartCount:
         self._left -= parts
         if self._left < 0:
             raise too_many_parts()
+
+    def each(self, parts: Iterable[_Part]) -> Iterator[_Part]:
+        """The parts, each counted.
+
+        Raises:
+            UndecodableImageError: as `add`.
+        """
+        for part in parts:
+            self.add()
+            yield part
 
 
 class Coded(NamedTuple):
@@ -94,7 +111,7 @@ def sniff(data: bytes) -> str | None:
 
 def _sniff_heif(data: bytes) -> str | None:
     brand = data[8:12]
-    if brand in _AVIF_BRANDS or (brand in _EITHER_BRANDS and b"avif" in data[16:64]):
+    if brand in _AVIF_BRANDS or (brand in _EITHER_BRANDS and b"avif" in data[16:HEADER_BYTES]):
         return "AVIF"
     return "HEIF" if brand in _HEIF_BRANDS | _EITHER_BRANDS else None
 

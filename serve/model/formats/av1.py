@@ -25,10 +25,7 @@ def coded(data: bytes, count: PartCount) -> Coded:
         EOFError, IndexError, ValueError: it is broken, or has no sequence header.
         UndecodableImageError: it consists of too many parts.
     """
-    units = []
-    for unit in _units(data):
-        count.add()
-        units.append(unit)
+    units = list(count.each(_units(data)))
     sizes = [_size(Bits(content)) for kind, content in units if kind == _SEQUENCE_HEADER]
     frames = sum(kind in _FRAMES for kind, _ in units)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))

@@ -98,12 +98,6 @@ def _number(data: memoryview, position: int, size: int) -> int:
     return int.from_bytes(data[position : position + size], "big")
 
 
-def _checked(count: int) -> int:
-    if count > MAX_PARTS:
-        raise too_many_parts()
-    return count
-
-
 def _kinds(table: memoryview) -> dict[int, bytes]:
     """The kind of each item: iinf (8.11.6)."""
     kinds = {}
@@ -119,15 +113,17 @@ def _extents(table: memoryview) -> dict[int, list[tuple[int, int, int]]]:
     offset_size, length_size, base_size = table[4] >> 4, table[4] & 15, table[5] >> 4
     index_size = table[5] & 15 if version else 0
     name_size = 4 if version == 2 else 2
-    found, position, total = dict[int, list[tuple[int, int, int]]](), 6 + name_size, 0
-    for _ in range(_checked(_number(table, 6, name_size))):
+    found, position = dict[int, list[tuple[int, int, int]]](), 6 + name_size
+    items, pieces = PartCount(), PartCount()
+    items.add(number := _number(table, 6, name_size))
+    for _ in range(number):
         name = _number(table, position, name_size)
         position += name_size
         method = _number(table, position, 2) & 15 if version else _IN_FILE
         position += 4 if version else 2  # the method, and the file that the bytes are in: this one
         base, count = _number(table, position, base_size), _number(table, position + base_size, 2)
         position += base_size + 2
-        total = _checked(total + count)
+        pieces.add(count)
         found[name] = []
         for _ in range(count):
             offset = _number(table, position + index_size, offset_size)
@@ -158,9 +154,7 @@ def _properties(table: memoryview) -> dict[int, list[Property]]:
     parts, items, uses = PartCount(), PartCount(), PartCount()
     for kind, content in boxes(table):
         if kind == b"ipco":
-            for one in boxes(content):
-                parts.add()
-                known.append(one)
+            known += parts.each(boxes(content))
         elif kind == b"ipma":
             name_size, index_size, position = 4 if content[0] else 2, 1 + (content[3] & 1), 8
             items.add(number := _number(content, 4, 4))

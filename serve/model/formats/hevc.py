@@ -1,6 +1,5 @@
 """HEVC (ITU-T H.265) in HEIC files (ISO/IEC 14496-15, 8.3): how large the coded pictures are, and how many."""
 
-import itertools
 from collections.abc import Iterator
 from typing import Final
 
@@ -29,10 +28,7 @@ def coded(configuration: bytes, data: bytes, count: PartCount) -> Coded:
         EOFError, IndexError, ValueError: it is broken, or has no sequence parameters.
         UndecodableImageError: it consists of too many parts.
     """
-    units = []
-    for unit in itertools.chain(_parameter_sets(configuration), _units(data, (configuration[21] & 3) + 1)):
-        count.add()
-        units.append(unit)
+    units = [*count.each(_parameter_sets(configuration)), *count.each(_units(data, (configuration[21] & 3) + 1))]
     sizes = [_size(unit) for unit in units if _kind(unit) == _SEQUENCE_PARAMETERS]
     if sum(_kind(unit) == _PICTURE_PARAMETERS for unit in units) > _MAX_PICTURE_PARAMETERS:
         raise too_many_parts()

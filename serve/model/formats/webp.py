@@ -20,9 +20,7 @@ def parts(data: bytes) -> Parts:
     Raises:
         UndecodableImageError: the chunks are broken or too many, or a lossless picture has too many prefix codes.
     """
-    found: dict[bytes, bytes] = {}
-    for kind, content in _chunks(data, _HEADER, 8 + int.from_bytes(data[4:8], "little")):
-        found.setdefault(b"picture" if kind in _PICTURES else kind, kind + content)
+    found = _first(data, _HEADER, 8 + int.from_bytes(data[4:8], "little"), _PICTURES)
     picture = found.get(b"picture", b"")
     _check(picture[:4], picture[4:], found.get(b"ALPH", b"")[4:])
     kept = [found[kind] for kind in (b"VP8X", b"ANIM", b"ALPH", b"picture") if kind in found]
@@ -45,11 +43,9 @@ def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
         alpha: the content of the ALPH chunk before it.
     """
     if kind == b"ANMF":  # decoders take the first picture of a frame, and the first alpha
-        found: dict[bytes, tuple[bytes, bytes]] = {}
-        for inner, part in _chunks(content, _FRAME_HEADER, len(content)):
-            found.setdefault(b"picture" if inner in _STILL else inner, (inner, part))
-        kind, content = found.get(b"picture", (b"", b""))
-        alpha = found.get(b"ALPH", (b"", b""))[1]
+        found = _first(content, _FRAME_HEADER, len(content), _STILL)
+        picture, alpha = found.get(b"picture", b""), found.get(b"ALPH", b"")[4:]
+        kind, content = picture[:4], picture[4:]
     if kind == b"VP8L":
         size = int.from_bytes(content[1:5], "little")
         _count(vp8l.Reader(content, 40), (size & 0x3FFF) + 1, (size >> 14 & 0x3FFF) + 1)
@@ -61,6 +57,14 @@ def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
 def _count(reader: vp8l.Reader, width: int, height: int) -> None:
     if reader.groups(width, height) > vp8l.MAX_GROUPS:
         raise too_many_parts()
+
+
+def _first(data: bytes, position: int, end: int, pictures: frozenset[bytes]) -> dict[bytes, bytes]:
+    """The first chunk of each type between two places, type and content; one of several types is the picture."""
+    found: dict[bytes, bytes] = {}
+    for kind, content in _chunks(data, position, end):
+        found.setdefault(b"picture" if kind in pictures else kind, kind + content)
+    return found
 
 
 def _chunks(data: bytes, position: int, end: int) -> Iterator[tuple[bytes, bytes]]:
