@@ -2,13 +2,15 @@
 
 const KEPT = `answers ${location.pathname}`, THUMBNAIL_PX = 320;
 let remembered = 0;
+let before; // a photo may settle before `restore`
+try { before = JSON.parse(sessionStorage.getItem(KEPT)); } catch { /* not allowed */ }
 
 async function remember() {
   const turn = remembered += 1;
   const all = [...$("cards").children].map((card) => photos.get(card));
   const settled = all.filter(({ state }) => state === "done" || state === "failed");
   for (const photo of settled) photo.thumbnail ??= await thumbnail(photo);
-  if (turn !== remembered) return; // photos have come or gone since
+  if (turn !== remembered) return; // photos came or went since
   let kept = settled.map(({ name, url, answer, problem, times, note, thumbnail }) =>
     ({ name, url, answer, problem, times, note, thumbnail }));
   for (;;) {
@@ -34,18 +36,16 @@ async function thumbnail({ sent }) {
 }
 
 function restore() {
-  let kept;
-  try { kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"); } catch { return; }
-  const isOfAnother = ({ answer }) => answer && model.version && answer.model_version !== model.version;
-  kept = Array.isArray(kept) ? kept.filter((one) => !isOfAnother(one)) : [];
+  const fits = ({ answer }) => !answer || !model.version || answer.model_version === model.version;
+  const kept = Array.isArray(before) ? before.filter(fits) : [];
   for (const { name, url, answer, problem, times, note, thumbnail } of kept) {
-    const card = newCard({ name, url });
-    const photo = Object.assign(photos.get(card), { note, thumbnail, preview: thumbnail ?? undefined });
+    const card = newCard({ name, url, note, thumbnail, preview: thumbnail ?? undefined });
     $("cards").append(card);
     if (thumbnail) showPicture(card, thumbnail);
-    if (answer) showAnswer(card, photo, answer, times);
-    else showProblem(card, photo, problem, Boolean(url));
+    if (answer) showAnswer(card, photos.get(card), answer, times);
+    else showProblem(card, photos.get(card), problem, Boolean(url));
   }
   $("news").replaceChildren();
   count();
+  remember();
 }

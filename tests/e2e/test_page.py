@@ -638,9 +638,13 @@ def test_a_base_path_needs_no_slash_at_its_end(open_page: Open) -> None:
         assert page.url == f"{running.url}/v1/?from=a-link"
 
 
+# What a browser hands over for a folder, or for a file that was deleted since it was chosen.
+GONE = """add([{ file: Object.assign(new File(["x"], "photos"), {
+    slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotFoundError")) }) }) }])"""
+
+
 def test_a_folder_or_a_file_that_has_gone_is_no_fault_of_the_service(page: Page) -> None:
-    page.evaluate("""add([{ file: Object.assign(new File(["x"], "photos"), {
-        slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException("", "NotFoundError")) }) }) }])""")
+    page.evaluate(GONE)
     settled(page, 1)
     expect(page.locator(".card .wrong")).to_have_text(re.compile("cannot be read. If it is a folder"))
     expect(page.locator(".retry")).to_be_hidden()
@@ -667,6 +671,23 @@ def test_labels_may_be_long_and_called_as_anything_else_is(open_page: Open) -> N
     assert filters.all_inner_texts() == ["All 3", "All 1", "American_staffordshire_terrier 1", "Failed 1"]
     filters.nth(3).click()
     expect(page.locator(".card:visible .label")).to_have_text("failed")
+
+
+def test_a_photo_that_comes_before_the_service_has_answered_is_there_once(page: Page) -> None:
+    page.set_input_files("#files", CAT)
+    settled(page, 1)
+    held: list[Route] = []
+    page.route("**/health", partial(hold, held))
+    page.reload()
+    page.evaluate(GONE)
+    expect(page.locator(".wrong:visible")).to_have_count(1)
+    held.pop().continue_()
+    settled(page, 2)
+    page.unroute("**/health")
+    page.reload()
+    settled(page, 2)
+    expect(page.locator(".wrong:visible")).to_have_count(1)
+    expect(page.locator(".label:visible")).to_have_text(["cat"])
 
 
 def test_answers_of_another_model_are_not_kept(page: Page) -> None:
