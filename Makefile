@@ -129,7 +129,6 @@ train: .venv/dev/installed  ## train on cats_vs_dogs, or on DATA=FOLDER; TRAIN_F
 
 convert: .venv/dev/installed .venv/tflite-runtime-test/installed  ## convert the network of $(RUN) to int8 for LiteRT and float16 for tflite-runtime
 	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(PHOTOS) $(RUNTIMES) $(CONVERT_FLAGS)
-	.venv/dev/bin/python -m convert --model "$$RUN/model.keras" $(PHOTOS) $(RUNTIMES) $(CONVERT_FLAGS) --quantize float16
 
 publish: .venv/dev/installed  ## check the files of $(RUN) and put them in models/; CHECK_FLAGS="--photos FOLDER"
 	.venv/dev/bin/python -m evaluate check --model "$$RUN/model.tflite" $(PHOTOS) $(CHECK_FLAGS)

@@ -49,10 +49,9 @@ def make(variant: Variant, args: argparse.Namespace) -> None:
         network = ["--backbone", variant.backbone, "--img-size", str(variant.size), "--weights", weights]
         run = ["--data-dir", str(args.data_dir), "--output", str(folder), "--epochs", "3", "--resume"]
         _python("train", *run, *network, *shared)
-    for mode in _RUNTIMES:
-        if mode not in json.loads((folder / "metadata.json").read_text()).get("conversions", {}):
-            accuracy = ["--max-accuracy-drop", "100", "--max-false-alarm-rate", "0"]
-            _python("convert", "--model", str(folder / "model.keras"), "--quantize", mode, *accuracy, *shared)
+    if "conversions" not in json.loads((folder / "metadata.json").read_text()):
+        accuracy = ["--max-accuracy-drop", "100", "--max-false-alarm-rate", "0"]
+        _python("convert", "--model", str(folder / "model.keras"), "--quantize", *_RUNTIMES, *accuracy, *shared)
 
 
 def _folder(output: Path, variant: Variant) -> Path:

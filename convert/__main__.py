@@ -1,4 +1,4 @@
-"""python -m convert: a trained network in, a .tflite file beside it out, if it is accurate enough."""
+"""python -m convert: a trained network in, a .tflite file of each precision beside it out, if they are accurate enough."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m convert",
-        description="Convert a trained .keras network to a .tflite file that describes itself, and verify it on the "
+        description="Convert a trained .keras network to .tflite files that describe themselves, and verify each on the "
         "test split, from file bytes, as it is served. A file that is not accurate enough replaces nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -27,7 +27,7 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--model", type=Path, default=Path("runs/cats_vs_dogs/model.keras"), help="the trained network, in its folder"
     )
     group.add_argument(
-        "--output", type=Path, help="the file to write; default: the network's name with .tflite or .float16.tflite"
+        "--output", type=Path, help="the file, of one precision; default: the network's name with .tflite or .float16.tflite"
     )
     group.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
     group.add_argument(
@@ -36,7 +36,14 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--quantize", choices=MODES, default="int8", help="precision of weights and activations")
+    group.add_argument(
+        "--quantize",
+        nargs="+",
+        choices=MODES,
+        default=["int8", "float16"],
+        metavar="PRECISION",
+        help=f"of weights and activations: {', '.join(MODES)}; a file for each",
+    )
     group.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
@@ -87,6 +94,8 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
+    if args.output and len(args.quantize) > 1:
+        parser().error("--output names one file, and each precision gets its own: name one with --quantize")
     programs.set_tensorflow_options()
     from convert import run  # seconds of TensorFlow, which --help does without
     from train import data

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,60 +32,83 @@ class ConversionError(RuntimeError):
     """There is no network to convert, or the file is not accurate enough. The message says what to do."""
 
 
-def convert(args: argparse.Namespace) -> dict[str, Any]:
-    """Convert, verify and write; returns the part of metadata.json about this precision.
+@dataclass(frozen=True)
+class _Calibrated:
+    """A network with its temperature folded in, and what its files are made of and verified on."""
+
+    network: keras.Model
+    temperature: float
+    known: dict[str, Any]
+    source: data.Source
+    validation: splits.Photos
+    test: verify.StoredSplit
+
+
+def convert(args: argparse.Namespace) -> None:
+    """Convert to each precision, verify, and write the files and their parts of metadata.json.
 
     Raises:
         ConversionError: see there.
         data.DataError: the data cannot be used.
     """
+    calibrated = _calibrated(args)
+    known = calibrated.known
+    for mode in args.quantize:
+        known.setdefault("conversions", {})[mode] = _convert(calibrated, mode, args)
+        metadata.write(args.model.parent, known)
+
+
+def _calibrated(args: argparse.Namespace) -> _Calibrated:
     network, known = _load(args.model), metadata.read(args.model.parent)
     source = metadata.open_source(known, args.data_dir)
-    output = args.output or _beside(args.model, args.quantize)
     photos = {split: splits.load_split(source, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON}
-    network, content, details = _quantized(args, network, source, photos["validation"], known)
+    if args.mirror:
+        network = models.mirrored(network)
+    temperature = _calibrate(network, photos["validation"])
+    test = verify.StoredSplit(photos["test"], models.predict(network, photos["test"]))
+    return _Calibrated(network, temperature, known, source, photos["validation"], test)
+
+
+def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> dict[str, Any]:
+    """Make the file of one precision; returns its part of metadata.json."""
+    output = args.output or _beside(args.model, mode)
+    content, details = _quantized(calibrated, mode, args)
     with _candidate(output) as candidate:
-        _write(candidate, content, source, details)
-        details["confidence_threshold"] = _threshold(candidate, photos["validation"], args.max_false_alarm_rate)
-        _write(candidate, content, source, details)
-        results = _verify(
-            args, candidate, output, verify.StoredSplit(photos["test"], models.predict(network, photos["test"]))
-        )
+        _write(candidate, content, calibrated.source, details)
+        details["confidence_threshold"] = _threshold(candidate, calibrated.validation, args.max_false_alarm_rate)
+        _write(candidate, content, calibrated.source, details)
+        results = _verify(args, mode, candidate, output, calibrated.test)
         candidate.replace(output)
     converted = {
         "file": output.name,
-        "network": network.name,
+        "network": calibrated.network.name,
         "version": model_file.read(output).version,
         "bytes": output.stat().st_size,
         **{key: details[key] for key in ("calibration", "mirrored", "temperature", "confidence_threshold")},
         "runtimes": results,
     }
-    known.setdefault("conversions", {})[args.quantize] = converted
-    metadata.write(args.model.parent, known)
     print(f"wrote {output} ({converted['bytes'] / 1e6:.2f} MB, version {converted['version']})")
     return converted
 
 
-def _quantized(
-    args: argparse.Namespace,
-    network: keras.Model,
-    source: data.Source,
-    validation: splits.Photos,
-    known: dict[str, Any],
-) -> tuple[keras.Model, bytes, dict[str, Any]]:
-    """The calibrated network, its file without a description, and the description."""
-    representative = None
-    if args.quantize == "int8":
-        representative = _representative(source, network.input_shape[1], args.calibration_photos, args.seed)
-    if args.mirror:
-        network = models.mirrored(network)
-    temperature = _calibrate(network, validation)
-    content = quantize.convert(models.with_map(network), args.quantize, representative)
-    details = _details(args, network, temperature, known)
-    if representative is None:
-        return network, content, {**details, "calibration": None}
-    calibration = {"photos": len(representative), "split": "train", "seed": args.seed}
-    return network, content, {**details, "calibration": calibration}
+def _quantized(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> tuple[bytes, dict[str, Any]]:
+    """The file without its description, and the description."""
+    network, representative, calibration = calibrated.network, None, None
+    if mode == "int8":
+        size = network.input_shape[1]
+        representative = _representative(calibrated.source, size, args.calibration_photos, args.seed)
+        calibration = {"photos": len(representative), "split": "train", "seed": args.seed}
+    content = quantize.convert(models.with_map(network), mode, representative)
+    height, width = network.input_shape[1:3]
+    return content, {
+        "input": {"height": height, "width": width, "channels": "RGB", "range": [0, 255]},
+        "quantization": mode,
+        "mirrored": args.mirror,
+        "temperature": calibrated.temperature,
+        "data": calibrated.known.get("data", {}),
+        "training": calibrated.known.get("models", {}).get(network.name, {}),
+        "calibration": calibration,
+    }
 
 
 def _load(file: Path) -> keras.Model:
@@ -106,21 +130,6 @@ def _calibrate(network: keras.Model, validation: splits.Photos) -> float:
     calibrate.fold(network, temperature)
     print(f"temperature {temperature:.3f}, fitted on the {len(validation)} photos of the validation split")
     return temperature
-
-
-def _details(
-    args: argparse.Namespace, network: keras.Model, temperature: float, known: dict[str, Any]
-) -> dict[str, Any]:
-    """The description that goes into the file."""
-    height, width = network.input_shape[1:3]
-    return {
-        "input": {"height": height, "width": width, "channels": "RGB", "range": [0, 255]},
-        "quantization": args.quantize,
-        "mirrored": args.mirror,
-        "temperature": temperature,
-        "data": known.get("data", {}),
-        "training": known.get("models", {}).get(network.name, {}),
-    }
 
 
 def _write(file: Path, content: bytes, source: data.Source, details: dict[str, Any]) -> None:
@@ -155,7 +164,9 @@ def _threshold(file: Path, validation: splits.Photos, max_false_alarm_rate: floa
     return threshold
 
 
-def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: verify.StoredSplit) -> dict[str, Any]:
+def _verify(
+    args: argparse.Namespace, mode: Mode, candidate: Path, output: Path, split: verify.StoredSplit
+) -> dict[str, Any]:
     results: dict[str, Any] = {}
     allowed = _allowed_drop(args.max_accuracy_drop, len(split.photos))
     for python in (Path(sys.executable), *args.runtime_python):
@@ -165,11 +176,11 @@ def _verify(args: argparse.Namespace, candidate: Path, output: Path, split: veri
             reason = (error.stderr.strip() or str(error)).splitlines()[-1]
             raise ConversionError(f"{python} cannot run the file: {reason}; {output} is unchanged") from error
         result = verify.compare(split, measured, candidate)
-        print(verify.summary(args.quantize, measured["runtime"], result))
+        print(verify.summary(mode, measured["runtime"], result))
         drop = verify.accuracy_drop(result)
         if drop > allowed + 1e-9:
             raise ConversionError(
-                f"{args.quantize} in {measured['runtime']} is {drop:.2f} percentage points less accurate than the "
+                f"{mode} in {measured['runtime']} is {drop:.2f} percentage points less accurate than the "
                 f"network, more than --max-accuracy-drop {allowed:g}; {output} is unchanged"
             )
         results[measured["runtime"]] = result

@@ -32,7 +32,8 @@ def trained(run: SmallRun, tmp_path: Path) -> tuple[list[str], Path]:
     """The flags that name a trained network and its data, and the network's folder, which is the test's own."""
     output = tmp_path / "models"
     shutil.copytree(run.models, output, ignore=shutil.ignore_patterns("state"))
-    return [*run.data, "--model", str(output / "baseline.keras"), "--output", str(output / "out.tflite")], output
+    named = ["--model", str(output / "baseline.keras"), "--output", str(output / "out.tflite"), "--quantize", "int8"]
+    return [*run.data, *named], output
 
 
 def test_the_file_describes_itself_and_metadata_has_the_figures(
@@ -181,12 +182,26 @@ def test_a_network_of_unknown_data_is_refused(
     assert "python -m train" in capsys.readouterr().err
 
 
-def test_photos_and_file_names_follow_from_the_run(trained: tuple[list[str], Path]) -> None:
+def test_photos_precisions_and_file_names_follow_from_the_run(trained: tuple[list[str], Path]) -> None:
     flags, output = trained
-    named = [*flags[2:4], "--model", str(output / "baseline.keras")]
-    assert cli.main([*named, "--quantize", "float16", "--max-accuracy-drop", "100"]) == 0
-    assert metadata.read(output)["conversions"]["float16"]["file"] == "baseline.float16.tflite"
-    assert Classifier(output / "baseline.float16.tflite").description.labels == ("cat", "dog")
+    assert cli.main([*flags[2:6], "--max-accuracy-drop", "100"]) == 0
+    found = {mode: known["file"] for mode, known in metadata.read(output)["conversions"].items()}
+    assert found == {"int8": "baseline.tflite", "float16": "baseline.float16.tflite"}
+    for mode, file in found.items():
+        assert Classifier(output / file).description.labels == ("cat", "dog")
+        keras.utils.clear_session()
+        assert cli.main([*flags, "--quantize", mode, "--max-accuracy-drop", "100"]) == 0
+        assert (output / file).read_bytes() == (output / "out.tflite").read_bytes(), "alone, it is another file"
+
+
+def test_one_name_for_two_files_is_refused(
+    trained: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, output = trained
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*flags, "--quantize", "int8", "float16"])
+    assert "--output names one file" in capsys.readouterr().err
+    assert not (output / "out.tflite").exists()
 
 
 def test_representative_photos_come_from_the_training_split_and_are_always_the_same(
