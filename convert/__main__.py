@@ -1,4 +1,4 @@
-"""python -m convert: a trained network in, a .tflite file of each precision beside it out, if they are accurate enough."""
+"""python -m convert: a trained network in, a .tflite file of each precision out, if it is accurate enough."""
 
 import argparse
 import sys
@@ -12,8 +12,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(
         prog="python -m convert",
-        description="Convert a trained .keras network to .tflite files that describe themselves, and verify each on the "
-        "test split, from file bytes, as it is served. A file that is not accurate enough replaces nothing.",
+        description="Convert a trained .keras network to .tflite files that describe themselves, and verify each on "
+        "the test split, from file bytes, as it is served. A file that is not accurate enough replaces nothing.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_files(p.add_argument_group("data and files"))
@@ -27,7 +27,9 @@ def _add_files(group: argparse._ArgumentGroup) -> None:
         "--model", type=Path, default=Path("runs/cats_vs_dogs/model.keras"), help="the trained network, in its folder"
     )
     group.add_argument(
-        "--output", type=Path, help="the file, of one precision; default: the network's name with .tflite or .float16.tflite"
+        "--output",
+        type=Path,
+        help="the file, of one precision; default: the network's name with .tflite or .float16.tflite",
     )
     group.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
     group.add_argument(

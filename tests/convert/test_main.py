@@ -194,9 +194,7 @@ def test_photos_precisions_and_file_names_follow_from_the_run(trained: tuple[lis
         assert (output / file).read_bytes() == (output / "out.tflite").read_bytes(), "alone, it is another file"
 
 
-def test_one_name_for_two_files_is_refused(
-    trained: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_name_for_two_files_is_refused(trained: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
     flags, output = trained
     with pytest.raises(SystemExit, match="2"):
         cli.main([*flags, "--quantize", "int8", "float16"])

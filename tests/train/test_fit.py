@@ -25,10 +25,11 @@ pytestmark = pytest.mark.training
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_gives_others(
-    tiny: None, photo_folder: Folder, tmp_path: Path, train: Train
+    photo_folder: Folder, tmp_path: Path, train: Train
 ) -> None:
+    """In every other phase, tests/train/test_resume.py says so of runs that were interrupted."""
     folder = photo_folder(40)
-    flags = ("--weights", "none", "--epochs", "2", "--fine-tune-epochs", "2", "--distill-epochs", "0")
+    flags = ("--model", "baseline", "--epochs", "2")
     one, two, other = (
         train(folder, tmp_path / name, *flags, "--seed", seed)
         for name, seed in (("one", "7"), ("two", "7"), ("other", "8"))
