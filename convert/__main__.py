@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.output and len(args.quantize) > 1:
         parser().error("--output names one file, and each precision gets its own: name one with --quantize")
-    programs.set_tensorflow_options()
+    programs.prepare_tensorflow()
     from convert import run  # seconds of TensorFlow, which --help does without
     from train import data
 

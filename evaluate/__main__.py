@@ -69,7 +69,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     args = parser().parse_args(argv)
-    programs.set_tensorflow_options()
+    programs.prepare_tensorflow()
     from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
 
     try:

@@ -26,7 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 # As the programs have it: the same kernels, in half the time on some processors.
-programs.set_tensorflow_options()
+programs.prepare_tensorflow()
 
 # For `make test-fast`; the default profile has 100 examples.
 hypothesis.settings.register_profile("fast", max_examples=10)

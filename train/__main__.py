@@ -134,7 +134,7 @@ def _rate(text: str) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
-    programs.set_tensorflow_options()
+    programs.prepare_tensorflow()
     from train import data, fit, progress, run, workers  # seconds of TensorFlow, which --help does without
 
     try:

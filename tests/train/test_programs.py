@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_a_message_is_one_line_and_names_the_file(tmp_path: Path) -> None:
 
 def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(OPTION, "0")
-    programs.set_tensorflow_options()
+    programs.prepare_tensorflow()
     assert os.environ[OPTION] == "0"
 
 
@@ -48,3 +49,15 @@ def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tensorflow_takes_the_kernels_of_onednn() -> None:
     assert os.environ[OPTION] == "1"  # by tests/conftest.py, before anything imports TensorFlow
     assert _pywrap_util_port.IsMklEnabled()
+
+
+def test_keras_imports_no_package_that_nobody_uses_through_it(root: Path) -> None:
+    program = """
+import sys
+from train import programs
+programs.prepare_tensorflow()
+import keras
+assert {"matplotlib", "sklearn"}.isdisjoint(sys.modules)
+import matplotlib, sklearn
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True)
