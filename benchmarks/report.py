@@ -31,7 +31,7 @@ SECTIONS: Final[dict[str, tuple[str, ModuleType]]] = {
 }
 
 _METHOD: Final = """\
-`make benchmarks` repeats this on your machine. `python -m benchmarks.report` rewrites these pages and plots from
+`make benchmarks` repeats this, with Python 3.11. `python -m benchmarks.report` rewrites these pages and plots from
 `results.json`, and from the `results-NAME.json` of other machines.
 
 Each baseline has a virtual environment of its own, made from hashed locks in [`requirements/`](requirements); our

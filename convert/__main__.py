@@ -108,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing was replaced", file=sys.stderr)
+        print("\ninterrupted; an unfinished file replaces nothing", file=sys.stderr)
         return 130
     return 0
 

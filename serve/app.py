@@ -82,7 +82,7 @@ class App:
 
     def respond(self, request: Request, invocation: Invocation) -> Response:
         """Answer an HTTP request. Never raises: the log gets the traceback of a bug, the client a plain 500."""
-        request = request._replace(path=self._own_path(request.path))
+        request = request._replace(path=self._own_path(request.path).rstrip("/") or "/")
         record = telemetry.Record(invocation, source=request.source, route=f"{request.method} {request.path}")
         try:
             response = self._route(request, invocation, record)
@@ -106,10 +106,10 @@ class App:
     def _own_path(self, path: str) -> str:
         """The path without BASE_PATH."""
         base = self.settings.base_path
-        return path[len(base) :] or "/" if path == base or path.startswith(f"{base}/") else path
+        return path[len(base) :] if path == base or path.startswith(f"{base}/") else path
 
     def _route(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
-        methods = self._routes.get(request.path.rstrip("/") or "/")
+        methods = self._routes.get(request.path)
         if methods is None:
             record["route"] = "none"  # a scanner's paths are no dimension to count by
             raise NotFoundError(f"The path is unknown. Use one of {', '.join(sorted(self._routes))}.")

@@ -1,4 +1,4 @@
-// ---- Answers are shown ----------------------------------------------------------------------------------------------
+// ---- Answers are shown ----
 
 function showAnswer(card, photo, answer, times) {
   Object.assign(photo, { state: "done", answer, times });
@@ -68,6 +68,7 @@ function settle(card, { answer = false, wrong = false, retry = false, wait = fal
 }
 
 function tryAgain(cards, focus) {
+  shown = "all";
   for (const card of cards) {
     photos.get(card).state = "waiting";
     settle(card, { wait: true });
@@ -78,10 +79,11 @@ function tryAgain(cards, focus) {
 }
 
 function removeCard(card) {
-  const neighbor = card.nextElementSibling ?? card.previousElementSibling;
+  const seen = [...$("cards").children].filter(({ hidden }) => !hidden), place = seen.indexOf(card);
   forget(card);
-  (neighbor?.querySelector(".remove") ?? $("choose")).focus();
   count();
+  const neighbor = seen[place + 1] ?? seen[place - 1];
+  (neighbor?.querySelector(".remove") ?? $("choose")).focus();
   remember();
 }
 
@@ -94,7 +96,7 @@ function forget(card) {
   card.remove();
 }
 
-// ---- All answers together -------------------------------------------------------------------------------------------
+// ---- All answers together ----
 
 let shown = "all";
 
@@ -121,7 +123,7 @@ function showFilters(all) {
   for (const kind of all.map(kindOf)) if (kind !== "waiting") counts.set(kind, (counts.get(kind) ?? 0) + 1);
   if (!counts.has(shown)) shown = "all";
   $("filters").hidden = counts.size < 2;
-  // Changed in place: a button that has the focus keeps it.
+  const { activeElement } = document; // a button that is put in again loses the focus
   const kinds = [["all", all.length], ...[...counts].sort()];
   const buttons = new Map([...$("filters").children].map((button) => [button.dataset.kind, button]));
   $("filters").replaceChildren(...kinds.map(([kind, number]) => {
@@ -131,6 +133,7 @@ function showFilters(all) {
     button.setAttribute("aria-pressed", String(kind === shown));
     return button;
   }));
+  activeElement?.focus({ preventScroll: true });
   for (const [card, photo] of photos) card.hidden = shown !== "all" && kindOf(photo) !== shown;
 }
 

@@ -1,4 +1,4 @@
-// ---- The camera -----------------------------------------------------------------------------------------------------
+// ---- The camera ----
 
 const LIVE_EVERY_MS = 300, LIVE_SIDE_PX = 480;
 let live = false, opened = 0, watching = 0;
@@ -52,7 +52,7 @@ function stopCamera() {
   $("shoot").disabled = $("live").disabled = true;
 }
 
-// ---- Live: one frame after another, never two at once ---------------------------------------------------------------
+// ---- Live: one frame after another, never two at once ----
 
 function goLive(on) {
   if (on === live) return;
@@ -89,7 +89,7 @@ function showLive(answer) {
   const rows = new Map([...$("live-shares").children].map((row) => [row.dataset.label, row]));
   const next = shares(answer);
   if (next.every(([label]) => rows.has(label)) && rows.size === next.length) {
-    for (const [label, share] of next) moveBar(rows.get(label), share, label === answer.label); // in place: they move
+    for (const [label, share] of next) moveBar(rows.get(label), share, label === answer.label && !answer.uncertain);
   } else {
     $("live-shares").replaceChildren(...shareRows(answer));
     [...$("live-shares").children].forEach((row, place) => { row.dataset.label = next[place][0]; });

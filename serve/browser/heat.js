@@ -1,4 +1,4 @@
-// ---- What did it look at? -------------------------------------------------------------------------------------------
+// ---- What did it look at? ----
 // The service says how much each place of the photo speaks for the label. It has seen the whole photo, upright and
 // squeezed to a square: so the grid lies over the whole photo here.
 

@@ -1,4 +1,4 @@
-// ---- What people do -------------------------------------------------------------------------------------------------
+// ---- What people do ----
 
 $("choose").onclick = () => $("files").click();
 $("camera").onclick = openCamera;
@@ -7,7 +7,7 @@ $("close").onclick = () => $("studio").close();
 $("studio").onclose = stopCamera;
 $("live").onclick = () => goLive(!live);
 document.addEventListener("visibilitychange", () => { if (document.hidden) goLive(false); });
-$("csv").onclick = () => download("answers.csv", csv(), "text/csv");
+$("csv").onclick = () => download("answers.csv", `\ufeff${csv()}`, "text/csv");
 for (const button of $("examples").children) button.onclick = () => addExample(button);
 const failed = () => [...photos].filter(([, photo]) => photo.state === "failed").map(([card]) => card);
 let asking = false;

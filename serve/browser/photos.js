@@ -10,11 +10,12 @@ const waiting = [];
 const photos = new Map(); // card -> what is known of its photo
 let running = 0;
 
-// ---- Photos come in -----------------------------------------------------------------------------------------------
+// ---- Photos come in ----
 
 function add(sources) {
   const cards = sources.map(newCard);
   if (!cards.length) return;
+  shown = "all"; // what was just added is in sight
   $("cards").prepend(...cards);
   waiting.push(...cards);
   pump();
@@ -64,7 +65,7 @@ function addAll(transfer) {
   const files = [...transfer.files];
   if (files.length) return add(files.map((file) => ({ file })));
   const text = transfer.getData("text/uri-list") || transfer.getData("text/plain");
-  if (text.trim()) addUrl(text.trim().split(/\s+/)[0]);
+  if (text.trim()) (text.match(/https?:\/\/\S+/gi) ?? [text]).forEach(addUrl);
 }
 
 function addExample(button) {
@@ -72,7 +73,7 @@ function addExample(button) {
   add([{ file: new File([bytes], button.dataset.name, { type: "image/jpeg" }) }]);
 }
 
-// ---- Photos are classified ------------------------------------------------------------------------------------------
+// ---- Photos are classified ----
 
 function pump() {
   while (running < AT_ONCE && waiting.length) {
@@ -94,10 +95,14 @@ async function classify(card) {
     if (!photos.has(card)) return;
     await greeted;
     if (!model.labels.length) await hello();
-    const started = performance.now();
-    const response = await send({ ...photo, explain: model.explains });
+    const started = performance.now(), { explains } = model;
+    const response = await send({ ...photo, explain: explains });
     const text = await response.text();
     const took = performance.now() - started;
+    // Another model may be in its place since the page opened.
+    const cannot = explains && !response.ok && text.includes("no-explanation");
+    if (cannot || (response.ok && JSON.parse(text).model_version !== model.version)) await hello();
+    if (cannot && !model.explains && photos.has(card)) return await classify(card);
     if (!photos.has(card)) return; // removed meanwhile
     if (response.ok) showAnswer(card, photo, JSON.parse(text), stages(response, took, photo));
     else showProblem(card, photo, plainWords(response.status, text), response.status >= 500 || response.status === 429);

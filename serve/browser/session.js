@@ -1,4 +1,4 @@
-// ---- Answers survive a reload, within this tab: no photo leaves the machine ------------------------------------------
+// ---- Answers survive a reload, within this tab: no photo leaves the machine ----
 
 const KEPT = `answers ${location.pathname}`, THUMBNAIL_PX = 320;
 let remembered = 0;
@@ -11,8 +11,8 @@ async function remember() {
   const settled = all.filter(({ state }) => state === "done" || state === "failed");
   for (const photo of settled) photo.thumbnail ??= await thumbnail(photo);
   if (turn !== remembered) return; // photos came or went since
-  let kept = settled.map(({ name, url, answer, problem, times, note, thumbnail }) =>
-    ({ name, url, answer, problem, times, note, thumbnail }));
+  let kept = settled.map(({ name, url, state, answer, problem, times, note, thumbnail }) =>
+    ({ name, url, state, answer, problem, times, note, thumbnail }));
   for (;;) {
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(kept));
@@ -38,12 +38,12 @@ async function thumbnail({ sent }) {
 function restore() {
   const fits = ({ answer }) => !answer || !model.version || answer.model_version === model.version;
   const kept = Array.isArray(before) ? before.filter(fits) : [];
-  for (const { name, url, answer, problem, times, note, thumbnail } of kept) {
+  for (const { name, url, state, answer, problem, times, note, thumbnail } of kept) {
     const card = newCard({ name, url, note, thumbnail, preview: thumbnail ?? undefined });
     $("cards").append(card);
     if (thumbnail) showPicture(card, thumbnail);
     if (answer) showAnswer(card, photos.get(card), answer, times);
-    else showProblem(card, photos.get(card), problem, Boolean(url));
+    else showProblem(card, photos.get(card), problem, Boolean(url) && state === "failed");
   }
   $("news").replaceChildren();
   count();

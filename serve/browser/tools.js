@@ -22,7 +22,7 @@ function tell(words) {
   if ($("news").children.length > 20) $("news").firstChild.remove();
 }
 
-// ---- What the service says of itself -------------------------------------------------------------------------------
+// ---- What the service says of itself ----
 
 const model = { labels: [], positive: null, threshold: null, explains: false, version: null };
 
@@ -52,7 +52,7 @@ function introduce({ labels, positive_class, confidence_threshold, model_version
   $("gone").hidden = true;
 }
 
-// ---- Labels and their probabilities --------------------------------------------------------------------------------
+// ---- Labels and their probabilities ----
 
 function shares({ label, probability, probabilities }) {
   // Two labels: the service sends the probability of the positive one.

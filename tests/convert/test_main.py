@@ -255,5 +255,5 @@ def test_ctrl_c_is_one_line(
     monkeypatch.setattr(quantize, "convert", interrupted)
     flags, output = trained
     assert cli.main(flags) == 130
-    assert capsys.readouterr().err.endswith("\ninterrupted; nothing was replaced\n")
+    assert capsys.readouterr().err.endswith("\ninterrupted; an unfinished file replaces nothing\n")
     assert not (output / "out.tflite").exists()

@@ -229,6 +229,13 @@ def test_an_address_is_typed_pasted_or_dropped(page: Page, photo_server: str) ->
     expect(link).to_have_attribute("rel", "noopener noreferrer")
 
 
+@pytest.mark.parametrize("text", ["{0}/cat.jpg?1\n{0}/cat.jpg?2\n", "# two\r\n{0}/cat.jpg?1\r\n{0}/cat.jpg?2"])
+def test_every_address_of_a_list_is_a_photo(page: Page, photo_server: str, text: str) -> None:
+    hand_over(page, "paste", [], text.format(photo_server))
+    settled(page, 2)
+    expect(page.locator(".label")).to_have_text(["cat"] * 2)
+
+
 @pytest.mark.parametrize("address", ["", "cat.jpg", "javascript:alert(1)", "file:///etc/passwd"])
 def test_what_is_no_address_is_told_at_once(page: Page, address: str) -> None:
     field = page.get_by_label("Or enter the address")
@@ -543,7 +550,7 @@ def test_more_than_two_labels_are_filtered_and_saved(open_page: Open, seven: Loc
     assert filters.get_by_role("button").all_inner_texts() == ["All 3", "Blue 1", "Red 1", "Yellow 1"]
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
-    with download.value.path().open(encoding="utf-8", newline="") as file:
+    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
         rows = {row["label"]: row for row in csv.DictReader(file)}
     assert float(rows["red"]["P(red)"]) == float(rows["red"]["probability"]) > 0.9 > float(rows["red"]["P(blue)"])
 
@@ -627,6 +634,36 @@ def test_answers_are_filtered_by_label_and_counted(page: Page) -> None:
     expect(page.locator(".card:visible")).to_have_count(2)  # nothing is left of it: all are shown
 
 
+def test_the_keyboard_stays_where_it_is_under_a_filter(page: Page) -> None:
+    page.set_input_files("#files", [CAT, DOG, CAT])
+    settled(page, 3)
+    cats = page.get_by_role("group", name="Show only").get_by_role("button", name="cat 2")
+    cats.focus()
+    page.keyboard.press("Enter")
+    expect(cats).to_be_focused()
+    expect(cats).to_have_attribute("aria-pressed", "true")
+    visible = page.locator(".card:visible .remove")
+    visible.first.focus()
+    page.keyboard.press("Enter")
+    expect(visible).to_have_count(1)
+    expect(visible).to_be_focused()
+
+
+def test_what_is_added_or_tried_again_is_in_sight(page: Page) -> None:
+    page.set_input_files("#files", [CAT, DOG])
+    settled(page, 2)
+    filters = page.get_by_role("group", name="Show only")
+    filters.get_by_role("button", name="dog 1").click()
+    page.route("**/predict", lambda route: route.abort())
+    page.set_input_files("#files", {"name": "new.jpg", "mimeType": "image/jpeg", "buffer": CAT.read_bytes()})
+    expect(card(page, "new.jpg").locator(".wrong")).to_be_visible()
+    filters.get_by_role("button", name="failed 1").click()
+    held: list[Route] = []
+    page.route("**/predict", partial(hold, held))
+    card(page, "new.jpg").locator(".retry").click()
+    expect(card(page, "new.jpg").locator(".wait")).to_be_visible()
+
+
 def test_a_base_path_needs_no_slash_at_its_end(open_page: Open) -> None:
     with local_service(BASE_PATH="/v1") as running:
         page = open_page(running)
@@ -688,6 +725,33 @@ def test_a_photo_that_comes_before_the_service_has_answered_is_there_once(page: 
     settled(page, 2)
     expect(page.locator(".wrong:visible")).to_have_count(1)
     expect(page.locator(".label:visible")).to_have_text(["cat"])
+
+
+def test_an_address_that_was_refused_for_good_is_not_tried_again_after_a_reload(page: Page) -> None:
+    page.get_by_label("Or enter the address").fill("http://127.0.0.2/cat.jpg")
+    page.keyboard.press("Enter")
+    settled(page, 1)
+    expect(page.locator(".retry")).to_be_hidden()
+    page.reload()
+    settled(page, 1)
+    expect(page.locator(".card .wrong")).to_be_visible()
+    expect(page.locator(".retry")).to_be_hidden()
+
+
+def test_a_model_that_is_replaced_is_noticed(page: Page, seven: LocalService, explaining: LocalService) -> None:
+    def of(service: LocalService) -> Callable[[Route], None]:
+        return lambda route: route.continue_(url=f"{service.url}{urlsplit(route.request.url).path}")
+
+    page.route(re.compile("/(health|predict)$"), of(explaining))
+    page.reload()
+    page.set_input_files("#files", CAT)
+    settled(page, 1)
+    expect(page.locator(".look")).to_have_count(1)
+    page.route(re.compile("/(health|predict)$"), of(seven))
+    page.set_input_files("#files", [plain_photo("red.jpg", "red")])
+    settled(page, 2)
+    expect(card(page, "red.jpg").locator(".label")).to_have_text("red")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Which one is it?")
 
 
 def test_answers_of_another_model_are_not_kept(page: Page) -> None:
@@ -758,8 +822,10 @@ def test_all_answers_are_a_csv_file(page: Page) -> None:
     settled(page, 2)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
-    with download.value.path().open(encoding="utf-8", newline="") as file:
+    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
+    # Without a byte order mark, a spreadsheet takes UTF-8 for something else.
+    assert download.value.path().read_bytes().startswith(b"\xef\xbb\xbf")
     assert [(row["photo"], row["label"]) for row in rows] == [('\'=a,"b".jpg', "cat"), ("LICENSE", "")]
     assert "not an image" in rows[1]["error"]
 
