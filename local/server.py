@@ -93,7 +93,8 @@ class _Answers:
         with self._metrics.in_progress.track_inprogress():
             answer = await self._answer(request)
         seconds = time.perf_counter() - started
-        self._metrics.count(request.method, request.scope["path"], answer.status, seconds, answer.body)
+        path = self._app.own_path(request.scope["path"])
+        self._metrics.count(request.method.upper(), path, answer.status, seconds, answer.body)
         response = StarletteResponse(answer.body, answer.status, answer.headers)
         if request.method == "HEAD":
             # Starlette gives the length of an empty body; a GET has another (RFC 9110, section 8.6).
@@ -112,7 +113,7 @@ class _Answers:
 
     async def _from_app(self, request: Request, body: bytearray, invocation: Invocation) -> Response:
         event = event_of(request, body, invocation)
-        if request.method == "POST":
+        if request.method.upper() == "POST":  # as the app reads it
             limiter = self._fetchers if _may_bring_url(request, body) else self._decoders
             answer = await anyio.to_thread.run_sync(adapters.answer, event, invocation, self._app, limiter=limiter)
         else:  # in the event loop, so that /health answers while all threads are busy

@@ -82,7 +82,7 @@ class App:
 
     def respond(self, request: Request, invocation: Invocation) -> Response:
         """Answer an HTTP request. Never raises: the log gets the traceback of a bug, the client a plain 500."""
-        request = request._replace(path=self._own_path(request.path).rstrip("/") or "/")
+        request = request._replace(path=self.own_path(request.path))
         record = telemetry.Record(invocation, source=request.source, route=f"{request.method} {request.path}")
         try:
             response = self._route(request, invocation, record)
@@ -103,10 +103,11 @@ class App:
         record.emit()
         return self._with_common_headers(problem_response(problem))
 
-    def _own_path(self, path: str) -> str:
-        """The path without BASE_PATH."""
+    def own_path(self, path: str) -> str:
+        """The path without BASE_PATH, and without slashes at its end."""
         base = self.settings.base_path
-        return path[len(base) :] if path == base or path.startswith(f"{base}/") else path
+        own = path[len(base) :] if path == base or path.startswith(f"{base}/") else path
+        return own.rstrip("/") or "/"
 
     def _route(self, request: Request, invocation: Invocation, record: telemetry.Record) -> Response:
         methods = self._routes.get(request.path)

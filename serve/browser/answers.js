@@ -123,7 +123,7 @@ function showFilters(all) {
   for (const kind of all.map(kindOf)) if (kind !== "waiting") counts.set(kind, (counts.get(kind) ?? 0) + 1);
   if (!counts.has(shown)) shown = "all";
   $("filters").hidden = counts.size < 2;
-  const { activeElement } = document; // a button that is put in again loses the focus
+  const { activeElement } = document; // put in again, it loses the focus
   const kinds = [["all", all.length], ...[...counts].sort()];
   const buttons = new Map([...$("filters").children].map((button) => [button.dataset.kind, button]));
   $("filters").replaceChildren(...kinds.map(([kind, number]) => {

@@ -15,7 +15,7 @@ let running = 0;
 function add(sources) {
   const cards = sources.map(newCard);
   if (!cards.length) return;
-  shown = "all"; // what was just added is in sight
+  shown = "all";
   $("cards").prepend(...cards);
   waiting.push(...cards);
   pump();
@@ -99,7 +99,7 @@ async function classify(card) {
     const response = await send({ ...photo, explain: explains });
     const text = await response.text();
     const took = performance.now() - started;
-    // Another model may be in its place since the page opened.
+    // The model may have been replaced.
     const cannot = explains && !response.ok && text.includes("no-explanation");
     if (cannot || (response.ok && JSON.parse(text).model_version !== model.version)) await hello();
     if (cannot && !model.explains && photos.has(card)) return await classify(card);

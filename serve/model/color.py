@@ -6,8 +6,6 @@ from typing import Final
 
 from PIL import Image, ImageCms
 
-# What a profile of sRGB is called, in ASCII and in UTF-16: profiles of version 2 and 4 (ICC.1:2022, 9.2.41).
-_SRGB_NAMES: Final = (b"sRGB", "sRGB".encode("utf-16-be"))
 _NAME_WITHIN: Final = 4096  # bytes: the tags come first
 _HEADER: Final = 128  # bytes before the table of tags (ICC.1:2022, 7.3)
 _MAX_TAGS: Final = 100
@@ -27,7 +25,9 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     Returns:
         An image of mode RGB, or RGBA where there was alpha.
     """
-    if any(name in profile[:_NAME_WITHIN] for name in _SRGB_NAMES):
+    head = profile[:_NAME_WITHIN].replace(b"\0", b"")  # it may be in UTF-16
+    # Not "Display P3 Gamut with sRGB Transfer", nor "Linear sRGB".
+    if b"sRGB" in head and b"Gamut" not in head and b"inear" not in head:
         return image
     transform = _transform(profile, _MODES[image.mode])
     if transform is None:

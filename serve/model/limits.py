@@ -88,7 +88,7 @@ def _nanoseconds(image: Image.Image, parts: Parts, pixels: int) -> float:
 
 def is_transparent(image: Image.Image) -> bool:
     """Whether the image has an alpha channel or a transparent color."""
-    return "transparency" in image.info or image.mode in ("LA", "RGBA")
+    return "transparency" in image.info or image.mode in ("LA", "RGBA", "RGBa")
 
 
 def _bytes_per_pixel(image: Image.Image, parts: Parts, pixels: int) -> float:

@@ -21,7 +21,7 @@ from serve.model.formats import Parts
 from serve.model.formats.exif import orientation
 from serve.model.limits import MAX_IMAGE_PIXELS, is_transparent, refuse_costly
 
-PREPROCESSING_VERSION: Final = 2
+PREPROCESSING_VERSION: Final = 3
 """Raise it with every change that changes pixels: the manifest of training depends on it.
 
 The tests hold golden pixels for each version. Pillow's version changes pixels too; the cache depends on it as well."""
@@ -138,6 +138,8 @@ def _to_rgb(image: Image.Image, parts: Parts, resize: Resize) -> Image.Image:
     upright = _UPRIGHT.get(_orientation(image, parts))
     # Turned after the resize, when there is less to turn: so a photo lying on its side is resized lying.
     image = resize(_resizable(decoders.load(image, parts, image_format), parts), upright in _SWAPS_AXES)
+    if image.mode == "RGBa":  # HEIC with premultiplied alpha
+        image = image.convert("RGBA")
     if parts.profile:
         from serve.model import color
 
@@ -159,7 +161,7 @@ def _resizable(image: Image.Image, parts: Parts) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grayscale; convert("L") would clip it, not scale it
         return _high_bytes(image)
     if is_transparent(image):
-        resizable = image if image.mode in ("LA", "RGBA") else image.convert("RGBA")
+        resizable = image if image.mode in ("LA", "RGBA", "RGBa") else image.convert("RGBA")
     else:
         resizable = image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
     return _white_around_frame(resizable, parts) if image.format == "GIF" else resizable

@@ -31,7 +31,9 @@ _REGION: Final = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us)-[a-z]+-[0-9]+")
 # With a dot in it, a bucket's name does not match the certificate; "--...-s3" ends the names of other kinds of buckets.
 _BUCKET: Final = re.compile(r"(?!.*--[a-z0-9]+-s3$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 # The bucket is in another region: Amazon S3 API Reference, "Error responses".
-_ELSEWHERE: Final = frozenset({"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"})
+_ELSEWHERE: Final = frozenset(
+    {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
 # AWS SDKs and Tools Reference Guide, "Retry behavior", standard mode.
 _TRANSIENT_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
 _TRANSIENT_CODES: Final = frozenset({"RequestTimeout", "RequestTimeoutException"})

@@ -17,7 +17,7 @@ _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a segme
 # Inside a scan FF stands before 00 (a stuffed FF), a restart marker, or the next segment. Of several the last counts:
 # `\xff+` would begin at each of a million, and take an hour.
 _NEXT_SEGMENT: Final = re.compile(rb"\xff([^\x00-\xbf\xd0-\xd7\xff])", re.DOTALL)
-_FILL: Final = re.compile(rb"\xff+")  # FF may be repeated before a marker
+_FILL: Final = re.compile(rb"\xff+")  # before a marker, repeated or after padding
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -56,7 +56,7 @@ def has_end(data: bytes) -> bool:
 
 def _segment(data: bytes, position: int) -> tuple[int, int, int]:
     """A segment's marker, and where its content starts and ends; `position` is that of its FF."""
-    fill = _FILL.match(data, position)
+    fill = _FILL.search(data, position)
     if fill is None:
         raise broken("JPEG")
     position = fill.end()

@@ -170,6 +170,18 @@ def test_elements_are_not_used_and_the_other_tags_are() -> None:
         assert color.to_srgb(image, more).getpixel((0, 0)) == expected
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-be"])
+@pytest.mark.parametrize(
+    "name", ["Display P3 Gamut with sRGB Transfer", "sRGB Gamut with Linear Transfer", "GIMP built-in Linear sRGB"]
+)
+def test_a_name_that_mentions_srgb_may_be_of_another_space(name: str, encoding: str) -> None:
+    image, plain = Image.new("RGB", (4, 4), (200, 60, 30)), profile(P3_COLORANTS, 1.0)
+    named = with_tags(plain, {b"desc": b"desc" + bytes(8) + name.encode(encoding)})
+    assert color.to_srgb(image, named).getpixel((0, 0)) == color.to_srgb(image, plain).getpixel((0, 0)) != (200, 60, 30)
+    other = with_tags(plain, {b"desc": b"desc" + bytes(8) + "sRGB IEC61966-2.1".encode(encoding)})
+    assert color.to_srgb(image, other) is image
+
+
 def test_a_profile_of_more_tags_than_are_read_is_not_used() -> None:
     many = with_tags(profile(P3_COLORANTS, 2.2), {f"x{number:03}".encode(): ELEMENTS for number in range(100)})
     assert color._transform(many, "RGB") is None

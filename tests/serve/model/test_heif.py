@@ -64,6 +64,17 @@ def test_transparency_is_laid_over_white() -> None:
     assert max(result.crop((44, 0, 80, 60)).tobytes()) < 10
 
 
+def test_premultiplied_transparency_is_laid_over_white() -> None:
+    image = Image.new("RGBA", SIZE, (200, 40, 20, 255))
+    image.paste((200, 40, 20, 128), (160, 0, 320, 240))
+    image.paste((0, 0, 0, 0), (0, 0, 160, 240))
+    file = io.BytesIO()
+    pillow_heif.from_bytes("RGBa", SIZE, image.convert("RGBa").tobytes()).save(file, quality=90)
+    result = decode(file.getvalue(), 60, 80)
+    assert min(result.crop((0, 0, 36, 60)).tobytes()) > 245
+    assert difference(result.crop((44, 0, 80, 60)), Image.new("RGB", (36, 60), (227, 147, 137))) < 4
+
+
 def test_of_several_pictures_the_primary_counts() -> None:
     blue = Image.new("RGB", SIZE, "blue")
     data = heic(scene(SIZE), save_all=True, append_images=[blue])

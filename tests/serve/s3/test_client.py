@@ -157,9 +157,15 @@ def test_in_aws_the_bucket_is_in_the_hosts_name(s3_environment: pytest.MonkeyPat
     assert ["https://" + "".join(fast._place(UPLOADS, key)) for key in KEYS] == asked
 
 
-def test_a_bucket_in_another_region_is_left_to_botocores_client(s3: "S3Client", s3_proxy: Proxy) -> None:
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(301, "PermanentRedirect"), (307, "TemporaryRedirect"), (400, "IllegalLocationConstraintException")],
+)
+def test_a_bucket_in_another_region_is_left_to_botocores_client(
+    s3: "S3Client", s3_proxy: Proxy, status: int, code: str
+) -> None:
     s3.put_object(Bucket=UPLOADS, Key="a.jpg", Body=b"photo")
-    s3_proxy.faults = [refuses("GET", 301, "PermanentRedirect", times=1)]
+    s3_proxy.faults = [refuses("GET", status, code, times=1)]
     assert storage.get(UPLOADS, "a.jpg").read(10) == b"photo"
     fast = storage._make_fast_client()
     assert fast is not None

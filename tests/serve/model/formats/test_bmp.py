@@ -27,6 +27,15 @@ def test_run_lengths_are_more_work() -> None:
     assert bmp.parts(bitmap(100, -50, 1, b"")).work == bmp.parts(bitmap(100, 50, 2, b"")).work == 70 * 100 * 50
 
 
+def test_a_header_of_12_bytes_names_no_compression() -> None:
+    """Of OS/2: what would be the compression is a color of the palette."""
+    palette = bytes(4) + (1).to_bytes(4, "little") + bytes(3 * 256 - 8)
+    header = struct.pack("<IHHHH", 12, 300, 300, 1, 8)
+    file = b"BM" + struct.pack("<IHHI", 26 + len(palette) + 90_000, 0, 0, 26 + len(palette)) + header + palette
+    assert bmp.parts(file + bytes(90_000)).work == 0
+    assert decode(file + bytes(90_000), 8, 8).size == (8, 8)
+
+
 def test_ends_of_rows_alone_cannot_fill_a_large_picture() -> None:
     """Two bytes each; Pillow fills up the row pixel by pixel: 3 s for 50 megapixels."""
     small, large = (bitmap(1000, height, 1, bytes([1, 0, 0, 0]) * height) for height in (100, 40_000))

@@ -132,6 +132,12 @@ def test_a_second_frame_is_refused() -> None:
         decode(data[:start] + frame + data[start:], 8, 8)
 
 
+def test_padding_between_segments_is_skipped() -> None:
+    plain = encoded(scene(), "JPEG")
+    place = plain.index(b"\xff\xdb")
+    assert is_same(decode(plain[:place] + bytes(16) + plain[place:], 64, 64), decode(plain, 64, 64))
+
+
 def test_segments_between_scans_are_too_many_parts() -> None:
     data = encoded(scene(), "JPEG", progressive=True)
     start = data.rindex(b"\xff\xda")
