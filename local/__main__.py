@@ -13,6 +13,11 @@ UNUSABLE = 2
 
 def main() -> None:
     """Run the command line and end the process; Ctrl-C and a closed pipe (`| head`) need no explanation."""
+    # A stream that was closed (`>&-`) is None.
+    sys.stdin, sys.stdout, sys.stderr = (
+        stream or open(os.devnull, mode)  # noqa: PTH123, SIM115  (until the process ends)
+        for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w"))
+    )
     try:
         from local.cli import main as run  # here, because Ctrl-C may come during the imports
 

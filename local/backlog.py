@@ -131,8 +131,15 @@ def upload_manifest(client: Any, stack: Stack, file: Path, token: str) -> dict[s
 
 
 def _fields(file: Path, stack: Stack) -> list[str]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        first = next(csv.reader(lines), [])
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            first = next(csv.reader(lines), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BacklogError(f"{file} is no CSV file in UTF-8: {error}.") from error
+    if first and first[0].startswith("\ufeff"):
+        raise BacklogError(
+            f"{file} begins with a byte order mark, which S3 would take for a part of the bucket's name."
+        )
     if len(first) not in (2, 3):
         raise BacklogError(
             f"The first line of {file} has {len(first)} fields. A line is bucket,key or bucket,key,version."
@@ -196,13 +203,13 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Create the job that the command line asks for; gives the exit status."""
     asked = parser().parse_args(arguments)
-    if asked.prefix and not asked.bucket:
+    if asked.prefix and asked.bucket is None:
         parser().error("--prefix goes with --bucket")
     session = botocore.session.get_session()
     token = str(uuid.uuid4())
     try:
         stack = find_stack(session.create_client("cloudformation"), asked.stack)
-        if asked.bucket:
+        if asked.bucket is not None:
             photos = listing(stack, asked.bucket, asked.prefix)
         else:
             photos = upload_manifest(session.create_client("s3"), stack, asked.manifest, token)

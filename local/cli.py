@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local import photos
-from local.output import Csv, Format, JsonLines, Table, kind, summary
+from local.output import Csv, Format, JsonLines, Table, kind, printable, summary
 from local.photos import Answered, Item
 from local.sorting import Sorter, SortingError
 from serve import VERSION
@@ -164,7 +164,7 @@ def _show(answers: Iterable[Answered], total: int, lines: Format, sorter: Sorter
             try:
                 placed = sorter.sort(answered) if sorter else None
             except SortingError as error:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {printable(str(error))}", file=sys.stderr)
                 counts["not sorted"] += 1
             counts[kind(answered)] += 1
             show(lines.line(answered, placed), 1)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,8 +39,14 @@ def main(handler: Callable[[Any, Any], Any], arguments: Sequence[str] | None = N
     if isinstance(answer, dict) and isinstance(problem := answer.get("error"), dict):
         print(f"error: {problem.get('detail')}", file=sys.stderr)
         return 1
-    print(json.dumps(answer, indent=2))
-    return 0
+    try:
+        print(json.dumps(answer, indent=2), flush=True)
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  (Python flushes it at its end)
+    except OSError as error:
+        print(f"error: the answer cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    return 1 if isinstance(answer, dict) and answer.get("statusCode", 200) >= 400 else 0
 
 
 def _event(arguments: Sequence[str]) -> Any:

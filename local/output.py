@@ -109,7 +109,7 @@ class Table:
         return "\n".join([row, *map("  ".__add__, heat_map(answer.explanation))]) if answer.explanation else row
 
     def _columns(self, name: str, label: str, rest: str) -> str:
-        return f"{_padded(name, self._name_width)}  {_padded(label, self._label_width)}  {_printable(rest)}"
+        return f"{_padded(name, self._name_width)}  {_padded(label, self._label_width)}  {printable(rest)}"
 
     def _color(self, kind: str, row: str) -> str:
         return f"\x1b[{_COLORS[kind]}m{row}\x1b[0m" if self._colored else row
@@ -150,11 +150,11 @@ def _cells(character: str) -> int:
 
 
 def _padded(text: str, width: int) -> str:
-    text = _printable(text)
+    text = printable(text)
     return text + " " * (width - display_width(text))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without characters that steer a terminal or cannot be encoded: file names may come from strangers."""
     return "".join(character if character.isprintable() else "?" for character in text)
 

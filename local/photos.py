@@ -81,7 +81,10 @@ def find(names: Iterable[str], max_stdin_bytes: int) -> list[Item]:
     folders: dict[Path, Path] = {}
     for name in names:
         for item in _named(name, max_stdin_bytes):
-            once.setdefault(_identity(item, folders), item)
+            identity = _identity(item, folders)
+            known = once.setdefault(identity, item)
+            if known.path and known is not item and os.path.islink(known.path):  # noqa: PTH114  (raises nothing)
+                once[identity] = item  # the photo itself, if it is there, too
     return list(once.values())
 
 
@@ -89,11 +92,14 @@ def _identity(item: Item, folders: dict[Path, Path]) -> str:
     """The same for two names of one photo. `folders`: those that were resolved, as most photos share theirs."""
     if item.path is None:
         return item.name
-    if item.path.is_symlink() or item.path.name in ("", ".."):
-        return os.path.realpath(item.path)
-    folder = item.path.parent
-    if folder not in folders:
-        folders[folder] = folder.resolve()
+    try:
+        if os.path.islink(item.path) or item.path.name in ("", ".."):  # noqa: PTH114  (raises nothing)
+            return os.path.realpath(item.path)
+        folder = item.path.parent
+        if folder not in folders:
+            folders[folder] = Path(os.path.realpath(folder))
+    except OSError:  # the working directory has gone
+        return item.name
     return str(folders[folder] / item.path.name)
 
 
@@ -111,7 +117,7 @@ def _named(name: str, max_stdin_bytes: int) -> list[Item]:
 
 def _on_disk(name: str) -> list[Item]:
     path = Path(name)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  (raises nothing)
         return _in_folder(path)
     if glob.has_magic(name) and not os.path.lexists(name):  # a shell that expands no patterns, such as Windows'
         found = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  (Path.glob takes no absolute pattern)
@@ -125,7 +131,7 @@ def _in_folder(folder: Path) -> list[Item]:
     paths: list[Path] = []
     for place, subfolders, files in os.walk(folder, onerror=unreadable.append):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        paths.extend(path for name in files if _is_photo(name) and (path := Path(place, name)).is_file())
+        paths.extend(path for name in files if _is_photo(name) and _may_be_file(path := Path(place, name)))
     found = [_file(path) for path in sorted(paths)]
     failed = [_failing(str(error.filename), _reason(error)) for error in unreadable]
     suffixes = ", ".join(sorted(SUFFIXES))
@@ -134,6 +140,14 @@ def _in_folder(folder: Path) -> list[Item]:
 
 def _is_photo(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122  (many names)
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether it is a file, or cannot be looked at: reading it says why."""
+    try:
+        return path.is_file()
+    except PermissionError:
+        return True
 
 
 def _file(path: Path) -> Item:

@@ -31,7 +31,7 @@ function newCard(source) {
   remove.setAttribute("aria-label", `Remove ${name}`);
   remove.onclick = () => removeCard(card);
   const retry = card.querySelector(".retry");
-  retry.setAttribute("aria-label", `Try ${name} again`);
+  retry.setAttribute("aria-label", `Try again: ${name}`);
   retry.onclick = () => tryAgain([card], title);
   title.tabIndex = -1;
   photos.set(card, { ...source, name, state: "waiting" });

@@ -335,7 +335,7 @@ def test_an_address_that_leads_nowhere(page: Page, photo_server: str) -> None:
         field.press("Enter")
     settled(page, 2)
     expect(card(page, "missing.jpg").locator(".wrong")).to_contain_text("did not answer with the image")
-    expect(card(page, "missing.jpg").get_by_role("button", name="Try missing.jpg again")).to_be_visible()
+    expect(card(page, "missing.jpg").get_by_role("button", name="Try again: missing.jpg")).to_be_visible()
     expect(page.locator(".card").first.locator(".wrong")).to_contain_text("does not fetch from this URL's host")
 
 
@@ -352,7 +352,7 @@ def test_the_server_goes_away_and_comes_back(open_page: Open, photo_server: str)
         page.get_by_role("button", name="Try again", exact=True).click()
         expect(page.get_by_role("status")).to_contain_text("Still no answer.")
         service.start()
-        page.locator(".card").first.get_by_role("button", name="Try cat.jpg again").click()
+        page.locator(".card").first.get_by_role("button", name="Try again: cat.jpg").click()
         expect(page.locator(".label:visible")).to_have_count(2)
         expect(page.locator("#gone")).to_be_hidden()
         page.locator(".wrong:visible").locator("..").get_by_role("button").click()

@@ -14,6 +14,7 @@ import yaml
 
 from benchmarks.robustness.bill import BARE_MEGABYTES, MAX_MEGABYTES
 from local.server import MAX_DECODERS
+from serve.fetch.addresses import NOT_PUBLIC_V4
 from serve.settings import Settings
 from tests.serve.servers import Server, head, serving
 
@@ -67,6 +68,11 @@ def test_all_mean_the_same_pods(root: Path) -> None:
     assert manifest(root, "pdb")["spec"]["selector"]["matchLabels"] == labels
     assert manifest(root, "networkpolicy")["spec"]["podSelector"]["matchLabels"] == labels
     assert manifest(root, "hpa")["spec"]["scaleTargetRef"]["name"] == manifest(root, "deployment")["metadata"]["name"]
+
+
+def test_pods_reach_no_address_that_the_code_refuses(root: Path) -> None:
+    blocks = manifest(root, "networkpolicy")["spec"]["egress"][1]["to"]
+    assert blocks == [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [str(network) for network in NOT_PUBLIC_V4]}}]
 
 
 def test_probes_ask_for_what_the_contract_has(root: Path, container: dict[str, Any]) -> None:

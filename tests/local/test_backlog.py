@@ -174,6 +174,30 @@ def test_a_header_or_a_list_of_keys_is_no_manifest(
     assert jobs == []
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (f"{PHOTOS},a.jpg\n".encode("utf-16"), "no CSV file in UTF-8"),
+        (b"\x1f\x8b\x08gzip", "no CSV file in UTF-8"),
+        (f"{PHOTOS},a.jpg\n".encode("utf-8-sig"), "begins with a byte order mark"),
+    ],
+)
+def test_a_manifest_in_another_encoding_is_named(
+    jobs: list[ET.Element], capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, reason: str
+) -> None:
+    manifest = tmp_path / "photos.csv"
+    manifest.write_bytes(content)
+    assert backlog.main(["--stack", STACK, "--manifest", str(manifest)]) == 2
+    assert reason in capsys.readouterr().err
+    assert jobs == []
+
+
+def test_an_empty_bucket_is_none_of_the_stacks(jobs: list[ET.Element], capsys: pytest.CaptureFixture[str]) -> None:
+    assert backlog.main(["--stack", STACK, "--bucket", "", "--prefix", "2024/"]) == 2
+    assert "'' is not one of" in capsys.readouterr().err
+    assert jobs == []
+
+
 def test_a_prefix_needs_a_bucket() -> None:
     with pytest.raises(SystemExit) as ended:
         backlog.main(["--stack", STACK, "--manifest", "photos.csv", "--prefix", "2024/"])

@@ -316,3 +316,12 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert b"Traceback" not in process.stderr.read()
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_a_closed_stream_is_no_traceback(closed: str) -> None:
+    words = " ".join(f'"{word}"' for word in command(CAT, str(ROOT / "examples" / "dog.jpg")))
+    done = subprocess.run(["bash", "-c", f"{words} {closed}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) == (0 if closed == ">&-" else 2)

@@ -74,3 +74,23 @@ def test_an_event_goes_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "event.json").write_text('{"some": ["event"]}')
     assert invoke.main(handler, ["--event", str(tmp_path / "event.json")]) == 0
     assert json.loads(capsys.readouterr().out) == {"seen": {"some": ["event"]}}
+
+
+def test_an_answer_to_an_http_event_that_is_a_problem_has_its_exit_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "event.json").write_text("{}")
+    assert invoke.main(lambda _event, _context: {"statusCode": 404}, ["--event", str(tmp_path / "event.json")]) == 1
+    assert json.loads(capsys.readouterr().out) == {"statusCode": 404}
+
+
+@pytest.mark.parametrize(("sink", "status", "why"), [("| head -c 1", 0, ""), ("> /dev/full", 2, "No space left")])
+def test_an_answer_that_nobody_takes_is_no_traceback(root: Path, sink: str, status: int, why: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs Linux's /dev/full")
+    program = "import sys; from local import invoke; sys.exit(invoke.main(lambda *_: 'x' * 1_000_000))"
+    shell = f'"{sys.executable}" -c "{program}" http://example.org/ {sink}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", shell], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from local import photos
 from serve.app import App
 from serve.errors import ProblemError
@@ -41,3 +43,18 @@ def test_a_bug_that_one_photo_meets_is_the_answer_of_that_photo_only(model_path:
     assert isinstance(bad.answer, ProblemError)
     assert "ZeroDivisionError" in bad.answer.detail
     assert not isinstance(good.answer, ProblemError)
+
+
+def test_a_name_that_cannot_be_looked_at_is_one_item_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("a" * 300 + ".jpg", str(tmp_path / "loop" / "a.jpg")):
+        (item,) = photos.find([name], 10)
+        with pytest.raises(photos.UnreadableError, match=r"cannot be read: (file name too long|too many levels)"):
+            item.load(10)
+
+
+def test_of_a_photo_and_a_link_to_it_the_photo_counts(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"a photo")
+    (tmp_path / "a.jpg").symlink_to("b.jpg")
+    assert [item.path for item in photos.find([str(tmp_path)], 10)] == [tmp_path / "b.jpg"]
+    assert [item.path for item in photos.find([str(tmp_path / "a.jpg")], 10)] == [tmp_path / "a.jpg"]

@@ -1,6 +1,9 @@
 """Photos into folders: by label, and nothing is ever overwritten."""
 
+import os
+import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -90,3 +93,72 @@ def test_what_has_no_label_or_no_file_goes_nowhere(photo: Path, tmp_path: Path) 
     assert sorter.sort(answered(None)) is None
     assert sorter.sort(Answered(answered(photo).item, UndecodableImageError("broken"))) is None
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_is_moved_as_the_photo_that_it_leads_to(photo: Path, tmp_path: Path) -> None:
+    link = tmp_path / "in" / "link.jpg"
+    link.symlink_to("a.jpg")
+    placed = Sorter(tmp_path / "out", "move").sort(answered(link))
+    assert placed is not None
+    assert (placed.is_symlink(), placed.read_bytes()) == (False, b"a photo")
+    assert (link.exists(), photo.exists()) == (False, True)
+
+
+def test_of_two_hard_links_none_stays(photo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "a.jpg"
+    other.parent.mkdir()
+    other.hardlink_to(photo)
+    sorter = Sorter(tmp_path / "out", "move")
+    assert sorter.sort(answered(photo)) == sorter.sort(answered(other)) == tmp_path / "out" / "cat" / "a.jpg"
+    assert not photo.exists()
+    assert not other.exists()
+    assert (tmp_path / "out" / "cat" / "a.jpg").read_bytes() == b"a photo"
+
+
+def test_a_photo_that_cannot_be_taken_away_is_nowhere_else(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def refusing(path: Path, *, missing_ok: bool = False) -> None:
+        if path == photo:
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refusing)
+    with pytest.raises(SortingError, match="Permission denied"):
+        Sorter(tmp_path / "out", "move").sort(answered(photo))
+    assert photo.exists()
+    assert list((tmp_path / "out").rglob("*.jpg")) == []
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_no_part_of_a_photo_stays(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def full(source: BinaryIO, copy: BinaryIO) -> None:
+        copy.write(source.read(3))
+        raise error
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises((SortingError, KeyboardInterrupt)):
+        Sorter(tmp_path / "out", "copy").sort(answered(photo))
+    assert list((tmp_path / "out").rglob("*.jpg")) == []
+    assert photo.exists()
+
+
+def test_a_dry_run_names_the_places_of_the_run(photo: Path, tmp_path: Path) -> None:
+    more = [tmp_path / name / "a.jpg" for name in ("b", "c")]
+    for path, content in zip(more, (b"another photo", b"a photo"), strict=True):
+        path.parent.mkdir()
+        path.write_bytes(content)
+    dry, real = Sorter(tmp_path / "out", "copy", dry_run=True), Sorter(tmp_path / "out", "copy")
+    promised = [dry.sort(answered(path)) for path in (photo, *more)]
+    assert not (tmp_path / "out").exists()
+    assert promised == [real.sort(answered(path)) for path in (photo, *more)]
+    assert [path.name for path in promised if path] == ["a.jpg", "a-2.jpg", "a.jpg"]
+
+
+def test_a_pipe_is_sorted_nowhere(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert Sorter(tmp_path / "out", "copy").sort(answered(tmp_path / "pipe.jpg")) is None

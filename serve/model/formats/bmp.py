@@ -4,7 +4,7 @@ from typing import Final
 
 from serve.model.formats import Parts
 
-_OS2: Final = b"\x0c"  # bytes of a header that names no compression
+_OS2: Final = b"\x0c"  # of a header without a compression
 _COMPRESSION: Final = slice(30, 34)  # in the header of 40 bytes and more
 _RUN_LENGTHS: Final = frozenset({1, 2})  # 8 and 4 bits
 _RUN_LENGTH_WORK: Final = 70  # times that of a stored pixel: Pillow decodes these in Python
