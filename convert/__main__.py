@@ -98,18 +98,20 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.output and len(args.quantize) > 1:
         parser().error("--output names one file, and each precision gets its own: name one with --quantize")
+    if args.output and (args.output.suffix != ".tflite" or args.output.is_dir()):
+        parser().error("--output names a file that ends in .tflite")
     programs.prepare_tensorflow()
-    from convert import run  # seconds of TensorFlow, which --help does without
-    from train import data
-
     try:
+        from convert import run  # seconds of TensorFlow, which --help does without
+        from train import data
+
         run.convert(args)
+    except KeyboardInterrupt:  # first: it may come before the others are known
+        print("\ninterrupted; an unfinished file replaces nothing", file=sys.stderr)
+        return 130
     except (run.ConversionError, data.DataError, OSError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; an unfinished file replaces nothing", file=sys.stderr)
-        return 130
     return 0
 
 

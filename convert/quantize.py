@@ -73,7 +73,10 @@ def _converter(model: keras.Model) -> Iterator[tf.lite.TFLiteConverter]:
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=tf.function(run, input_signature=[image]))
+        try:
+            tf.saved_model.save(module, folder, signatures=tf.function(run, input_signature=[image]))
+        except tf.errors.OpError as error:  # such as a full disk
+            raise OSError(f"{folder}: {error.message}") from error
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.experimental_enable_resource_variables = False
         yield converter

@@ -5,7 +5,8 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -96,7 +97,8 @@ def _quantized(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) ->
     network, representative, calibration = calibrated.network, None, None
     if mode == "int8":
         size = network.input_shape[1]
-        representative = _representative(calibrated.source, size, args.calibration_photos, args.seed)
+        skipped = splits.load_split(calibrated.source, "train", size, args.cache_dir).skipped
+        representative = _representative(calibrated.source, size, args.calibration_photos, args.seed, skipped)
         calibration = {"photos": len(representative), "split": "train", "seed": args.seed}
     content = quantize.convert(models.with_map(network), mode, representative)
     height, width = network.input_shape[1:3]
@@ -116,7 +118,7 @@ def _load(file: Path) -> keras.Model:
         raise ConversionError(f"{file}: no such file; make it with `python -m train`, or name another with --model")
     try:
         return keras.models.load_model(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ConversionError(f"{file}: is no network of Keras; make it with `python -m train`") from error
 
 
@@ -192,12 +194,13 @@ def _allowed_drop(asked: float | None, photos: int) -> float:
     return max(_MAX_ACCURACY_DROP, 100 / photos) if asked is None else asked
 
 
-def _representative(source: data.Source, size: int, count: int, seed: int) -> Pixels:
-    """Photos of the training split as they are served, (photos, size, size, 3), without undecodable ones."""
+def _representative(source: data.Source, size: int, count: int, seed: int, skipped: Collection[str] = ()) -> Pixels:
+    """Photos of the training split as they are served, (photos, size, size, 3), without those that training skipped."""
     photos = data.read_split(source, "train")
     chosen = np.random.default_rng(seed).choice(len(photos), min(count, len(photos)), replace=False)
     images = []
     for place in sorted(chosen.tolist()):
-        with contextlib.suppress(ProblemError):  # training has named it
-            images.append(decode(photos[place].data, size, size))
+        if photos[place].name not in skipped:
+            with contextlib.suppress(ProblemError):  # training has named it
+                images.append(decode(photos[place].data, size, size))
     return np.array(images, np.uint8)

@@ -70,9 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     args = parser().parse_args(argv)
     programs.prepare_tensorflow()
-    from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
-
     try:
+        from evaluate import check, publish, report  # seconds of TensorFlow, which --help does without
+
         if args.command == "check":
             return 1 if check.check(args) else 0
         if args.command == "publish":

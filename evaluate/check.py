@@ -100,8 +100,8 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
         "test": test,
     }
     if args.photos is not None:
-        evaluation["external"] = _on_external(classifier, args.photos)
-    files = uncertainty.in_packages()
+        evaluation["external"] = _on_external(classifier, args.photos, source)
+    files = uncertainty.in_packages(classifier.description.labels)
     of_folder = [] if args.out_of_distribution is None else uncertainty.in_folder(args.out_of_distribution)
     measured = uncertainty.measure(classifier, test, files + of_folder)
     evaluation["uncertainty"] = {**measured, "from_folder": len(of_folder)}
@@ -146,6 +146,9 @@ def answers(
         labels.append(photo.label)
         of_all = prediction.probabilities or {prediction.label: prediction.probability}
         found.append([round(probability, 6) for probability in of_all.values()])
+    for number, label in enumerate(classifier.description.labels):
+        if number not in labels:
+            raise data.DataError(f"{title}: no photo of {label} can be decoded")
     probabilities = np.array(found)
     if probabilities.shape[1] == 1:
         probabilities = probabilities[:, 0]
@@ -161,14 +164,26 @@ def _kept(probabilities: metrics.Probabilities) -> dict[str, Any]:
     return {"predicted": predicted.tolist(), "confidences": confidences.tolist()}
 
 
-def _on_external(classifier: Classifier, folder: Path) -> dict[str, Any]:
+def _on_external(classifier: Classifier, folder: Path, known: data.Source) -> dict[str, Any]:
     source, labels = data.open_source(folder), classifier.description.labels
     if sorted(source.labels) != sorted(labels):
         raise data.DataError(f"{folder}: its classes are {list(source.labels)}, those of the model {list(labels)}")
     source = data.open_source(folder, classifier.description.positive_class)
     for name, reason in source.left_out.items():
         print(f"left out {name}: {reason}")
+    if common := _digests(source) & _digests(known):
+        raise data.DataError(
+            f"{folder}: {len(common):,} of its photos are in {known.name}, which the network was made from; name "
+            "photos from elsewhere"
+        )
     return answers(classifier, source.photos, source.total, "external test set")
+
+
+def _digests(source: data.Source) -> set[str]:
+    """Of all photos of a folder; TFDS's are not known."""
+    if not isinstance(source, data.FolderSource):
+        return set()
+    return {file.digest for files in source.listing.splits.values() for file in files}
 
 
 def under_corruptions(classifier: Classifier, photos: Sequence[data.Photo]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> int:
     shipped = shipped.resolve()
     _check_place(run.resolve(), shipped)
     source = metadata.open_source(known, data_dir)
+    shipped.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{shipped.name}.", dir=shipped.parent))
     try:
         if required := check.criteria_file(run, known, shipped):
@@ -61,6 +62,9 @@ def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
     network = _network(known)
     if known["conversions"]["float16"]["network"] != network:
         raise ValueError(f"{run}: its int8 and float16 files are of different networks; convert one network to both")
+    int8, float16 = ([known["conversions"][mode][key] for key in ("mirrored", "temperature")] for mode in files)
+    if int8 != float16:
+        raise ValueError(f"{run}: its int8 and float16 files are of different conversions; convert to both at once")
     return {"network": run / known["models"][network]["file"], **files}
 
 

@@ -1,6 +1,7 @@
 """How often answers are uncertain: on photos of the classes (false alarms), and on other images (recall)."""
 
 import importlib.util
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,14 +31,18 @@ _IN_PACKAGES: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-def in_packages() -> list[Path]:
-    """The sample images of scikit-image, scikit-learn and Matplotlib, if installed, without the cat."""
+def in_packages(labels: Sequence[str] = ()) -> list[Path]:
+    """The sample images of scikit-image, scikit-learn and Matplotlib, if installed, without the cat.
+
+    An image whose name says that it shows one of the labels is left out.
+    """
     found = []
     for package, files in _IN_PACKAGES.items():
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             found += [Path(folder) / file for file in files]
-    return [file for file in found if file.is_file()]
+    own = {word for label in labels for word in (label.casefold(), f"{label.casefold()}s")}
+    return [file for file in found if file.is_file() and own.isdisjoint(re.split(r"[\W_]+", file.stem.casefold()))]
 
 
 def in_folder(folder: Path) -> list[Path]:

@@ -163,9 +163,9 @@ def shared() -> Path:
     return folder
 
 
-def make_photos(folder: Path, per_class: int) -> Path:
+def make_photos(folder: Path, per_class: int, seed: int = 1) -> Path:
     """Makes a folder of two class folders: noisy photos, the "cat" ones reddish, the "dog" ones bluish."""
-    chance = random.Random(1)
+    chance = random.Random(seed)
     for label, color in (("cat", (190, 80, 60)), ("dog", (60, 80, 190))):
         (folder / label).mkdir(parents=True)
         for number in range(per_class):

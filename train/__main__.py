@@ -135,16 +135,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = parser().parse_args(argv)
     programs.prepare_tensorflow()
-    from train import data, fit, progress, run, workers  # seconds of TensorFlow, which --help does without
-
     try:
+        from train import data, fit, progress, run, workers  # seconds of TensorFlow, which --help does without
+
         run.train(args)
+    except KeyboardInterrupt:  # first: it may come before the others are known
+        print("\ninterrupted; continue with the same command and --resume", file=sys.stderr)
+        return 130
     except (data.DataError, fit.DivergedError, progress.DamagedError, workers.ClusterError, OSError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; continue with the same command and --resume", file=sys.stderr)
-        return 130
     return 0
 
 

@@ -51,6 +51,8 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
     place = data_dir or known.get("data_dir")
     if place is None and trained_on["version"] == FOLDER:  # publishing removes the place
         raise DataError(f"the network was trained on the folder {trained_on['name']}; name it with --data-dir")
+    if place and data_dir is None and not Path(place).is_dir():
+        raise DataError(f"{place}: no such folder, where the photos were; name theirs with --data-dir")
     source = data.open_source(Path(place) if place else None)
     if sorted(trained_on["labels"]) != sorted(source.labels):
         raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")

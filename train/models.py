@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -82,7 +83,7 @@ def _backbone(known: backbones.Backbone, image: keras.KerasTensor, weights: str)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # Keras only warns of layers that the file lacks
             backbone.load_weights(weights)
-    except (ValueError, UserWarning) as error:
+    except (OSError, ValueError, KeyError, UserWarning, zipfile.BadZipFile) as error:
         raise data.DataError(f"{weights}: does not hold the weights of {known.title}") from error
     return backbone
 

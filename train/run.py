@@ -17,7 +17,7 @@ import tensorflow as tf
 from evaluate import metrics
 from train import backgrounds, batch_norm, batches, data, devices, fit, metadata, models, progress, splits, workers
 from train.backbones import BASELINE
-from train.folder import SHARES, Split
+from train.folder import Split
 from train.learner import Learner
 from train.phases import Phase, phases
 from train.pixels import Pixels
@@ -225,7 +225,6 @@ def _about_data(source: data.Source, photos: dict[Split, splits.Photos]) -> dict
         "identity": source.identity(),
         "labels": list(source.labels),
         **({} if (positive := data.positive(source.labels)) is None else {"positive_class": positive}),
-        "splits_percent": SHARES,
         "photos": {split: len(part) for split, part in photos.items()},
         "skipped": sum(len(part.skipped) for part in photos.values()),
     }

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,8 +149,11 @@ def test_a_missing_model_is_an_error_that_says_what_to_do(tmp_path: Path, capsys
 def test_a_file_that_is_no_network_is_an_error_that_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("note.txt", "note.keras"):
-        (tmp_path / name).write_text("a note")
+    with zipfile.ZipFile(tmp_path / "archive.keras", "w") as archive:
+        archive.writestr("a note", "")
+    (tmp_path / "note.txt").write_text("a note")
+    (tmp_path / "note.keras").write_text("a note")
+    for name in ("note.txt", "note.keras", "archive.keras"):
         assert cli.main(["--model", str(tmp_path / name)]) == 2
         assert f"{name}: is no network of Keras; make it with `python -m train`" in capsys.readouterr().err
 
@@ -213,6 +217,25 @@ def test_representative_photos_come_from_the_training_split_and_are_always_the_s
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
     assert len(conversion._representative(source, 32, 99, 1)) == len(split) == 64
+
+
+def test_representative_photos_are_none_that_training_skipped(photo_folder: Callable[[int], Path]) -> None:
+    source = data.open_source(photo_folder(40))
+    skipped = {photo.name for photo in data.read_split(source, "train")[::4]}
+    assert len(conversion._representative(source, 32, 99, 1, skipped)) == 64 - len(skipped)
+
+
+@pytest.mark.parametrize("name", ["baseline.keras", "folder.tflite"])
+def test_an_output_that_is_no_tflite_file_is_refused(
+    trained: tuple[list[str], Path], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, output = trained
+    (output / "folder.tflite").mkdir()
+    before = (output / "baseline.keras").read_bytes()
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*flags, "--output", str(output / name)])
+    assert "--output names a file that ends in .tflite" in capsys.readouterr().err
+    assert (output / "baseline.keras").read_bytes() == before
 
 
 def test_representative_photos_are_those_that_decode(photo_folder: Callable[[int], Path]) -> None:

@@ -37,7 +37,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
 @pytest.fixture(scope="module")
 def external(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five photos, and a file that is none."""
-    folder = make_photos(tmp_path_factory.mktemp("photos") / "external", 3)
+    folder = make_photos(tmp_path_factory.mktemp("photos") / "external", 3, seed=2)
     (folder / "cat" / "001.jpg").write_bytes(b"not a photo")
     return folder
 
@@ -91,6 +91,23 @@ def test_an_external_test_set_of_other_classes_is_refused(
     (make_photos(tmp_path / "other", 3) / "dog").rename(tmp_path / "other" / "horse")
     assert cli.main([*shipped.flags, "--photos", str(tmp_path / "other")]) == 2
     assert "its classes are ['cat', 'horse'], those of the model ['cat', 'dog']" in capsys.readouterr().err
+
+
+def test_photos_that_the_network_was_made_from_are_no_external_test_set(
+    shipped: Shipped, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*shipped.flags, "--photos", str(shipped.run.photos)]) == 2
+    assert "80 of its photos are in photos, which the network was made from" in capsys.readouterr().err
+
+
+def test_an_external_test_set_without_a_class_that_decodes_is_named(
+    shipped: Shipped, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_photos(tmp_path / "external", 3, seed=2)
+    for file in (folder / "dog").iterdir():
+        file.write_bytes(file.read_bytes()[:300])
+    assert cli.main([*shipped.flags, "--photos", str(folder)]) == 2
+    assert "external test set: no photo of dog can be decoded" in capsys.readouterr().err
 
 
 def test_other_photos_than_those_of_training_are_refused(

@@ -178,6 +178,18 @@ def test_files_of_two_networks_are_refused(place: Path, capsys: pytest.CaptureFi
     assert_unchanged(place)
 
 
+@pytest.mark.parametrize(("key", "value"), [("mirrored", True), ("temperature", 2.0)])
+def test_files_of_two_conversions_are_refused(
+    place: Path, key: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = metadata.read(place / "runs" / "fruit")
+    known["conversions"]["float16"][key] = value
+    metadata.write(place / "runs" / "fruit", known)
+    assert publish(place) == 2
+    assert "different conversions; convert to both at once" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
 @pytest.mark.parametrize("same_photos", [True, False])
 def test_criteria_of_the_shipped_model_stay_for_the_same_photos(place: Path, same_photos: bool) -> None:
     known = metadata.read(place / "runs" / "fruit") if same_photos else {"data": {"identity": "of others"}}

@@ -13,12 +13,17 @@ pillow_heif.register_heif_opener()
 
 
 def test_what_packages_carry_can_be_opened_and_the_cat_is_not_among_it() -> None:
-    found = uncertainty.in_packages()
+    found = uncertainty.in_packages(["cat", "dog"])
     assert len(found) >= 20
     assert "chelsea.png" not in {file.name for file in found}
     for file in found:
         with Image.open(file) as image:
             assert min(image.size) >= 100
+
+
+def test_what_shows_a_label_is_no_other_image() -> None:
+    every, some = (uncertainty.in_packages(labels) for labels in (["a", "c"], ["Horse", "coin", "cow"]))
+    assert {file.name for file in every} - {file.name for file in some} == {"horse.png", "coins.png"}
 
 
 def test_a_folder_is_searched_with_the_folders_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,13 @@ def test_weights_from_a_file_are_those_of_the_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.keras"])
+def test_a_file_that_holds_no_weights_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"half a file")
+    with pytest.raises(DataError, match=f"{name}: does not hold the weights of MobileNetV2"):
+        models.build("mobilenetv2", 32, str(tmp_path / name))
+
+
 def test_weights_of_another_network_are_an_error_that_names_both(tmp_path: Path) -> None:
     keras.applications.MobileNetV2(include_top=False, weights=None, alpha=0.35).save_weights(tmp_path / "w.weights.h5")
     with pytest.raises(DataError, match=r"w\.weights\.h5.*weights of MobileNetV2"):
