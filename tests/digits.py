@@ -15,7 +15,7 @@ _GRAIN: Final = 15  # without it, digits drawn alike are near-duplicates
 
 
 def write(folder: Path, photos: Mapping[str, int], seed: int = 1) -> Path:
-    """Write PNG files of 40 x 40 pixels, `photos` of each name of `NAMES`, and return the folder. `seed`: of the grain."""
+    """Write PNG files of 40 x 40 pixels, `photos` of each name of `NAMES`; returns the folder. `seed`: of the grain."""
     digits, random = load_digits(), np.random.default_rng(seed)
     for name, number in photos.items():
         (folder / name).mkdir(parents=True)

@@ -46,7 +46,7 @@ SHARED_PHOTOS = ROOT.parent / "shared" / "photos"
 CHROMIUM_ARGUMENTS = (
     "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-gpu",
     "--disable-quic", "--disable-sync", "--no-first-run", "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
+    "--use-fake-ui-for-media-stream", "--renderer-process-limit=1",
 )  # fmt: skip
 
 # 320 CSS pixels: the narrowest that WCAG 2.2, 1.4.10, asks for.
@@ -94,22 +94,28 @@ class Visit:
 Open = Callable[..., Page]
 
 
+@pytest.fixture(scope="module")
+def plain(browser: Browser) -> BrowserContext:
+    """A window without options. Its tabs share no answers."""
+    return browser.new_context()
+
+
 @pytest.fixture
-def open_page(browser: Browser, service: LocalService) -> Iterator[Open]:
+def open_page(browser: Browser, plain: BrowserContext, service: LocalService) -> Iterator[Open]:
     """Opens the page; in the end nothing must have been complained of, and no other host asked."""
     visits: list[Visit] = []
-    contexts: list[BrowserContext] = []
 
     def open_it(at: LocalService = service, **options: Any) -> Page:
-        context = browser.new_context(**options)
+        context = browser.new_context(**options) if options else plain
         context.set_default_timeout(20_000)
-        contexts.append(context)
         visits.append(Visit(context, at.url))
         return visits[-1].page
 
     yield open_it
-    for context in contexts:
-        context.close()
+    for visit in visits:
+        visit.page.close()
+        if visit.page.context != plain:
+            visit.page.context.close()
     for visit in visits:
         assert visit.complaints == []
         assert all(not host or host.startswith("127.0.0.1:") for host in visit.hosts), visit.hosts
