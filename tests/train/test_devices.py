@@ -16,6 +16,8 @@ pytestmark = pytest.mark.training
 
 TWO_CPUS = """
 import sys
+from train import programs
+programs.prepare_tensorflow()
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
