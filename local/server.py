@@ -72,7 +72,8 @@ def service(app: App, uploads: Uploads | None = None) -> Router:
             await Router()(scope, receive, send)  # refuses web sockets
             return
         try:
-            response = await answers.answer(Request(scope, receive))
+            # The app reads a method in any case, and so does all that is around it.
+            response = await answers.answer(Request({**scope, "method": scope["method"].upper()}, receive))
         except ClientDisconnect:
             return
         await response(scope, receive, send)
@@ -94,7 +95,7 @@ class _Answers:
             answer = await self._answer(request)
         seconds = time.perf_counter() - started
         path = self._app.own_path(request.scope["path"])
-        self._metrics.count(request.method.upper(), path, answer.status, seconds, answer.body)
+        self._metrics.count(request.method, path, answer.status, seconds, answer.body)
         response = StarletteResponse(answer.body, answer.status, answer.headers)
         if request.method == "HEAD":
             # Starlette gives the length of an empty body; a GET has another (RFC 9110, section 8.6).
@@ -113,7 +114,7 @@ class _Answers:
 
     async def _from_app(self, request: Request, body: bytearray, invocation: Invocation) -> Response:
         event = event_of(request, body, invocation)
-        if request.method.upper() == "POST":  # as the app reads it
+        if request.method == "POST":
             limiter = self._fetchers if _may_bring_url(request, body) else self._decoders
             answer = await anyio.to_thread.run_sync(adapters.answer, event, invocation, self._app, limiter=limiter)
         else:  # in the event loop, so that /health answers while all threads are busy

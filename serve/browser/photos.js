@@ -101,10 +101,11 @@ async function classify(card) {
     const took = performance.now() - started;
     // The model may have been replaced.
     const cannot = explains && !response.ok && text.includes("no-explanation");
-    if (cannot || (response.ok && JSON.parse(text).model_version !== model.version)) await hello();
+    const answer = response.ok ? JSON.parse(text) : null;
+    if (cannot || (answer && answer.model_version !== model.version)) await hello();
     if (cannot && !model.explains && photos.has(card)) return await classify(card);
     if (!photos.has(card)) return; // removed meanwhile
-    if (response.ok) showAnswer(card, photo, JSON.parse(text), stages(response, took, photo));
+    if (answer) showAnswer(card, photo, answer, stages(response, took, photo));
     else showProblem(card, photo, plainWords(response.status, text), response.status >= 500 || response.status === 429);
     $("gone").hidden = true;
   } catch (error) {

@@ -162,27 +162,16 @@ def test_what_cannot_be_a_job_is_said_and_not_created(
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("bucket,key\n", "'bucket' is not one of"), ("photo.jpg\n", "has 1 fields"), ("", "has 0 fields")],
-)
-def test_a_header_or_a_list_of_keys_is_no_manifest(
-    jobs: list[ET.Element], capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str, reason: str
-) -> None:
-    manifest = tmp_path / "photos.csv"
-    manifest.write_text(content)
-    assert backlog.main(["--stack", STACK, "--manifest", str(manifest)]) == 2
-    assert reason in capsys.readouterr().err
-    assert jobs == []
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
     [
+        (b"bucket,key\n", "'bucket' is not one of"),
+        (b"photo.jpg\n", "has 1 fields"),
+        (b"", "has 0 fields"),
         (f"{PHOTOS},a.jpg\n".encode("utf-16"), "no CSV file in UTF-8"),
         (b"\x1f\x8b\x08gzip", "no CSV file in UTF-8"),
         (f"{PHOTOS},a.jpg\n".encode("utf-8-sig"), "begins with a byte order mark"),
     ],
 )
-def test_a_manifest_in_another_encoding_is_named(
+def test_a_header_a_list_of_keys_or_another_encoding_is_no_manifest(
     jobs: list[ET.Element], capsys: pytest.CaptureFixture[str], tmp_path: Path, content: bytes, reason: str
 ) -> None:
     manifest = tmp_path / "photos.csv"
