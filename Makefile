@@ -20,12 +20,14 @@ BACKBONE ?= mobilenetv2
 RUN ?=
 # A test waits for a server or a container while others compute.
 ONE_MORE_THAN_PROCESSORS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-## test processes that run at once
-WORKERS ?= $(ONE_MORE_THAN_PROCESSORS)
+## test processes that run at once; default: one more than processors
+WORKERS ?=
 ## flags of `python -m train`
 TRAIN_FLAGS ?=
 ## flags of `python -m convert`
 CONVERT_FLAGS ?=
+## flags of `python -m evaluate check`
+CHECK_FLAGS ?=
 ## flags of `python -m benchmarks`
 BENCHMARK_FLAGS ?=
 ## flags of `sam build`
@@ -53,7 +55,7 @@ LIBRARY_ONLY := --no-allow-unsafe $(addprefix --unsafe-package=,backports-strenu
 SERVE_ONLY := $(LIBRARY_ONLY) $(addprefix --unsafe-package=,tqdm typing-extensions)
 
 # The tests of a file share servers, models and browsers: they stay in one process. tests/conftest.py orders the files.
-PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PARALLEL := -n $(or $(WORKERS),$(ONE_MORE_THAN_PROCESSORS)) --dist loadfile --no-loadscope-reorder
 # What depends on the runtime: all else of `serve`, decoding too, has the same packages with either.
 OF_THE_RUNTIME := $(patsubst %,tests/serve/%.py,test_app adapters/test_direct \
 	$(addprefix model/test_,c_stderr classifier explanation interpreter log model_file))

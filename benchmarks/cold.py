@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from benchmarks import bare, events, figures, page_cache, plots, processes
 from benchmarks.environments import KERAS, OURS, ROOT, TUTORIAL, BenchmarkError, Contender
+from benchmarks.photo_server import photo_server
 from benchmarks.processes import S3, Running
-from benchmarks.robustness.soak import photo_server
 
 EVENTS: Final = ("url", "upload", "s3")
 TITLES: Final = {"url": "image URL", "upload": "upload", "s3": "S3 event"}

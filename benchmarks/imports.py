@@ -11,18 +11,10 @@ _PYTHON: Final = "python"
 _WHY: Final = {
     _PYTHON: "Python itself",
     ON_DEMAND: "parts of the standard library that only this event needs",
-    "OpenSSL": "urllib3 looks for it; it is not installed",
-    "numpy": "the interpreter's arrays",
     "PIL": "decodes and resizes",
-    "ai_edge_litert": "runs the network",
-    "tflite_runtime": "runs the network",
     "serve": "our code",
     "lambda_function": "our entry point",
-    "urllib3": "S3's client needs it",
     "botocore": "S3's client",
-    "jmespath": "S3's client needs it",
-    "dateutil": "S3's client needs it",
-    "six": "S3's client needs it",
 }
 _COLUMNS: Final = {"url": "image URL", "upload": "upload", "s3": "S3 event"}
 

@@ -288,3 +288,10 @@ def s3() -> Iterator[S3]:
 def allowing(server: str) -> dict[str, str]:
     """The settings that let our handler fetch from a server on loopback."""
     return {"URL_ALLOWED_NETWORKS": "127.0.0.1/32", "URL_ALLOWED_PORTS": server.rpartition(":")[2]}
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    # proc(5): utime and stime are fields 14 and 15; the second, in parentheses, may hold blanks.
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -105,18 +105,12 @@ async def _answer(reader: asyncio.StreamReader) -> None:
 
 def measure(service: Service, sent: bytes, clients: int, count: int) -> None:
     """One round of one service."""
-    processor, started = _processor_seconds(service.pid), time.perf_counter()
+    processor, started = processes.processor_seconds(service.pid), time.perf_counter()
     taken = asyncio.run(load(service.port, sent, clients, count))
     seconds = time.perf_counter() - started
-    processor = _processor_seconds(service.pid) - processor
+    processor = processes.processor_seconds(service.pid) - processor
     p50, p95 = (figures.percentile(taken, percent) * 1e3 for percent in (50, 95))
     service.measured.append((count / seconds, p50, p95, processor / count * 1e3, peak_bytes(str(service.pid)) / 1e6))
-
-
-def _processor_seconds(pid: int) -> float:
-    # proc(5): utime and stime are fields 14 and 15; the second, in parentheses, may hold blanks
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def markdown(compared: list[Service]) -> str:

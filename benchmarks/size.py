@@ -1,6 +1,6 @@
 """The size of each handler on disk, in megabytes and files by part; for our handler, also the image.
 
-MB are 2**20 bytes of the files' lengths, byte-code included. pip and setuptools, which most virtual environments have,
+The lengths of the files count, byte-code included. pip and setuptools, which most virtual environments have,
 do not count.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final
 from benchmarks import figures, plots
 from benchmarks.environments import OURS, ROOT, Contender, say
 
-MB: Final = 2**20
+MB: Final = 10**6
 REST: Final = "other packages"
 MODEL: Final = "model"
 CODE: Final = "code"
@@ -34,12 +34,11 @@ PARTS: Final = (*_PARTS, REST, MODEL, CODE)
 Files = dict[str, list[Path]]
 
 
-def run(contenders: list[Contender], rounds: int = 1) -> dict[str, Any]:  # noqa: ARG001  (as in every section)
+def run(contenders: list[Contender]) -> dict[str, Any]:
     """Count every handler's files, and those of our handler that the image carries.
 
     Args:
         contenders: with their environments.
-        rounds: has no effect: a count does not vary.
 
     Returns:
         By handler: its title, "installed" and, for ours, "image", each with megabytes and files by part.
@@ -152,7 +151,7 @@ def markdown(results: dict[str, Any]) -> str:
         lines.append(_row(found["title"], found["installed"]))
         if "image" in found:
             lines.append(_row(f"- in the image: {found['title']}", found["image"]))
-    note = "MB are 2<sup>20</sup> bytes. The image is what it adds to its base, which has AWS's runtime client."
+    note = "The image is what it adds to its base, which has AWS's runtime client."
     return "\n".join([*lines, "", note])
 
 

@@ -26,9 +26,9 @@ class Taken(NamedTuple):
 
 def photo_folder(photos: int, folder: Path) -> int:
     """Write so many photos of cats_vs_dogs, class by class, into a folder; returns their bytes."""
-    source, size = data.open_source(), 0
-    for photo in source.photos[:photos]:
-        file = folder / source.labels[photo.label] / Path(photo.name).name
+    data_set, size = data.open_data_set(), 0
+    for photo in data_set.photos[:photos]:
+        file = folder / data_set.labels[photo.label] / Path(photo.name).name
         file.parent.mkdir(parents=True, exist_ok=True)
         size += file.write_bytes(photo.data)
     return size

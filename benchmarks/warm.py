@@ -19,8 +19,8 @@ from benchmarks import events, figures, plots, processes
 from benchmarks.bare import FLOOR, PROBES
 from benchmarks.cold import EXAMPLE
 from benchmarks.environments import KERAS, OURS, ROOT, BenchmarkError, Contender
+from benchmarks.photo_server import photo_server
 from benchmarks.processes import Worker
-from benchmarks.robustness.soak import photo_server
 
 _FLOOR_TITLE: Final = "floor: decode, resize, run"
 PHOTOS: Final = {

@@ -14,7 +14,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m convert",
         description="Convert a trained .keras network to .tflite files that describe themselves, and verify each on "
         "the test split, from file bytes, as it is served. A file that is not accurate enough replaces nothing.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=programs.HelpFormatter,
     )
     _add_files(p.add_argument_group("data and files"))
     _add_options(p.add_argument_group("conversion"))

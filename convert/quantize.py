@@ -34,6 +34,7 @@ def convert(model: keras.Model, mode: Mode, representative: Pixels | None = None
 
     Raises:
         ValueError: int8 without representative photos.
+        OSError: the disk is full, say.
     """
     if mode == "int8" and (representative is None or not len(representative)):
         raise ValueError("int8 needs representative photos to calibrate on")

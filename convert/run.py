@@ -16,6 +16,7 @@ import numpy as np
 
 from convert import calibrate, quantize, verify
 from convert.modes import Mode
+from evaluate import metrics
 from serve.errors import ProblemError
 from serve.model import model_file
 from serve.model.classifier import Classifier
@@ -40,7 +41,7 @@ class _Calibrated:
     network: keras.Model
     temperature: float
     known: dict[str, Any]
-    source: data.Source
+    data_set: data.DataSet
     validation: splits.Photos
     test: verify.StoredSplit
 
@@ -61,13 +62,15 @@ def convert(args: argparse.Namespace) -> None:
 
 def _calibrated(args: argparse.Namespace) -> _Calibrated:
     network, known = _load(args.model), metadata.read(args.model.parent)
-    source = metadata.open_source(known, args.data_dir)
-    photos = {split: splits.load_split(source, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON}
+    data_set = metadata.data_set_of(known, args.data_dir)
+    photos = {
+        split: splits.load_split(data_set, split, network.input_shape[1], args.cache_dir) for split in MEASURED_ON
+    }
     if args.mirror:
         network = models.mirrored(network)
     temperature = _calibrate(network, photos["validation"])
     test = verify.StoredSplit(photos["test"], models.predict(network, photos["test"]))
-    return _Calibrated(network, temperature, known, source, photos["validation"], test)
+    return _Calibrated(network, temperature, known, data_set, photos["validation"], test)
 
 
 def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> dict[str, Any]:
@@ -75,9 +78,9 @@ def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> d
     output = args.output or _beside(args.model, mode)
     content, details = _quantized(calibrated, mode, args)
     with _candidate(output) as candidate:
-        _write(candidate, content, calibrated.source, details)
+        _write(candidate, content, calibrated.data_set, details)
         details["confidence_threshold"] = _threshold(candidate, calibrated.validation, args.max_false_alarm_rate)
-        _write(candidate, content, calibrated.source, details)
+        _write(candidate, content, calibrated.data_set, details)
         results = _verify(args, mode, candidate, output, calibrated.test)
         candidate.replace(output)
     converted = {
@@ -97,8 +100,8 @@ def _quantized(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) ->
     network, representative, calibration = calibrated.network, None, None
     if mode == "int8":
         size = network.input_shape[1]
-        skipped = splits.load_split(calibrated.source, "train", size, args.cache_dir).skipped
-        representative = _representative(calibrated.source, size, args.calibration_photos, args.seed, skipped)
+        skipped = splits.load_split(calibrated.data_set, "train", size, args.cache_dir).skipped
+        representative = _representative(calibrated.data_set, size, args.calibration_photos, args.seed, skipped)
         calibration = {"photos": len(representative), "split": "train", "seed": args.seed}
     content = quantize.convert(models.with_map(network), mode, representative)
     height, width = network.input_shape[1:3]
@@ -134,9 +137,9 @@ def _calibrate(network: keras.Model, validation: splits.Photos) -> float:
     return temperature
 
 
-def _write(file: Path, content: bytes, source: data.Source, details: dict[str, Any]) -> None:
+def _write(file: Path, content: bytes, data_set: data.DataSet, details: dict[str, Any]) -> None:
     known = {key: value for key, value in details.items() if value is not None}
-    file.write_bytes(model_file.pack(content, source.labels, data.positive(source.labels), known))
+    file.write_bytes(model_file.pack(content, data_set.labels, data.positive(data_set.labels), known))
 
 
 @contextlib.contextmanager
@@ -179,7 +182,7 @@ def _verify(
             raise ConversionError(f"{python} cannot run the file: {reason}; {output} is unchanged") from error
         result = verify.compare(split, measured, candidate)
         print(verify.summary(mode, measured["runtime"], result))
-        drop = verify.accuracy_drop(result)
+        drop = metrics.accuracy_drop(result)
         if drop > allowed + 1e-9:
             raise ConversionError(
                 f"{mode} in {measured['runtime']} is {drop:.2f} percentage points less accurate than the "
@@ -194,9 +197,9 @@ def _allowed_drop(asked: float | None, photos: int) -> float:
     return max(_MAX_ACCURACY_DROP, 100 / photos) if asked is None else asked
 
 
-def _representative(source: data.Source, size: int, count: int, seed: int, skipped: Collection[str] = ()) -> Pixels:
+def _representative(data_set: data.DataSet, size: int, count: int, seed: int, skipped: Collection[str] = ()) -> Pixels:
     """Photos of the training split as they are served, (photos, size, size, 3), without those that training skipped."""
-    photos = data.read_split(source, "train")
+    photos = data.read_split(data_set, "train")
     chosen = np.random.default_rng(seed).choice(len(photos), min(count, len(photos)), replace=False)
     images = []
     for place in sorted(chosen.tolist()):

@@ -37,7 +37,13 @@ def measure_in(python: Path, model_path: Path, photos: Sequence[data.StoredPhoto
 
 
 def compare(split: StoredSplit, measured: dict[str, Any], model_path: Path) -> dict[str, Any]:
-    """Metrics of one runtime's answers, beside those of the Keras model."""
+    """Metrics of one runtime's answers, beside those of the Keras model.
+
+    Returns:
+        Those of `metrics.measure`; `keras_accuracy` and `keras_auc`; `accuracy_drop_interval` (95%, a share of the
+        photos); `agreement` (the share of photos with the same label); `largest_difference` and `mean_difference` of
+        the probabilities; `bytes` of the file; `decode_ms` and `inference_ms` (medians) of a photo.
+    """
     probabilities = np.asarray(measured["probabilities"])
     reference = split.keras_probabilities
     labels = split.photos.labels
@@ -60,11 +66,6 @@ def compare(split: StoredSplit, measured: dict[str, Any], model_path: Path) -> d
         "decode_ms": round(measured["decode_ms"], 2),
         "inference_ms": round(measured["inference_ms"], 2),
     }
-
-
-def accuracy_drop(result: dict[str, Any]) -> float:
-    """The accuracy of the Keras model minus that of the file, in percentage points."""
-    return 100 * float(result["keras_accuracy"] - result["accuracy"])
 
 
 def summary(mode: str, name: str, result: dict[str, Any]) -> str:

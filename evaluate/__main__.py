@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         help="write the model card and its plots",
         description="Write MODELS/README.md (the model card) and its plots from MODELS/metadata.json and "
         "MODELS/evaluation.json. Figures of different files are refused.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=programs.HelpFormatter,
     )
     report.add_argument("--models", type=Path, default=Path("models"), help="the folder with the model")
     report.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
@@ -35,7 +35,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="Run a .tflite file as it is served on the test split, on corruptions of it, on "
         "out-of-distribution images, and on an external test set. Write evaluation.json beside the file, and print "
         "which acceptance criteria hold. Exit status 1: one fails.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=programs.HelpFormatter,
     )
     check.add_argument("--model", type=Path, default=Path("models/cats_dogs.tflite"), help="the file to measure")
     check.add_argument("--data-dir", type=Path, help="the photos that the network was trained on, if they were moved")
@@ -59,7 +59,7 @@ def _add_publish(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="replace the shipped model with that of a run",
         description="Replace all files of the shipped model with those of a run: network, int8 file for LiteRT, "
         "float16 file for tflite-runtime, metadata, card and plots; all of them or none.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=programs.HelpFormatter,
     )
     publish.add_argument("run", type=Path, help="the folder of the run, such as runs/cats_vs_dogs")
     publish.add_argument("--to", type=Path, default=Path("models"), help="the folder of the shipped model")
@@ -76,14 +76,16 @@ def main(argv: list[str] | None = None) -> int:
         if args.command == "check":
             return 1 if check.check(args) else 0
         if args.command == "publish":
-            return publish.publish(args.run, args.to, args.data_dir)
-        return report.report(args.models, args.data_dir, args.tables)
+            publish.publish(args.run, args.to, args.data_dir)
+        else:
+            report.report(args.models, args.data_dir, args.tables)
     except (OSError, ValueError) as error:
         print(f"error: {programs.message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; nothing was replaced", file=sys.stderr)
         return 130
+    return 0
 
 
 if __name__ == "__main__":

@@ -90,9 +90,9 @@ def _photos(evaluation: dict[str, Any]) -> dict[str, int]:
 def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     """All figures, as `evaluation.json` holds them."""
     classifier = Classifier(args.model)
-    source = metadata.open_source(known, args.data_dir)
+    data_set = metadata.data_set_of(known, args.data_dir)
     _check_version(classifier, known)
-    photos = data.read_split(source, "test")
+    photos = data.read_split(data_set, "test")
     test = answers(classifier, photos, len(photos), "test split", with_intervals=True)
     evaluation: dict[str, Any] = {
         "model_version": classifier.description.version,
@@ -100,7 +100,7 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
         "test": test,
     }
     if args.photos is not None:
-        evaluation["external"] = _on_external(classifier, args.photos, source)
+        evaluation["external"] = _on_external(classifier, args.photos, data_set)
     files = uncertainty.in_packages(classifier.description.labels)
     of_folder = [] if args.out_of_distribution is None else uncertainty.in_folder(args.out_of_distribution)
     measured = uncertainty.measure(classifier, test, files + of_folder)
@@ -164,26 +164,26 @@ def _kept(probabilities: metrics.Probabilities) -> dict[str, Any]:
     return {"predicted": predicted.tolist(), "confidences": confidences.tolist()}
 
 
-def _on_external(classifier: Classifier, folder: Path, known: data.Source) -> dict[str, Any]:
-    source, labels = data.open_source(folder), classifier.description.labels
-    if sorted(source.labels) != sorted(labels):
-        raise data.DataError(f"{folder}: its classes are {list(source.labels)}, those of the model {list(labels)}")
-    source = data.open_source(folder, classifier.description.positive_class)
-    for name, reason in source.left_out.items():
+def _on_external(classifier: Classifier, folder: Path, known: data.DataSet) -> dict[str, Any]:
+    data_set, labels = data.open_data_set(folder), classifier.description.labels
+    if sorted(data_set.labels) != sorted(labels):
+        raise data.DataError(f"{folder}: its classes are {list(data_set.labels)}, those of the model {list(labels)}")
+    data_set = data.open_data_set(folder, classifier.description.positive_class)
+    for name, reason in data_set.left_out.items():
         print(f"left out {name}: {reason}")
-    if common := _digests(source) & _digests(known):
+    if common := _digests(data_set) & _digests(known):
         raise data.DataError(
             f"{folder}: {len(common):,} of its photos are in {known.name}, which the network was made from; name "
             "photos from elsewhere"
         )
-    return answers(classifier, source.photos, source.total, "external test set")
+    return answers(classifier, data_set.photos, data_set.total, "external test set")
 
 
-def _digests(source: data.Source) -> set[str]:
+def _digests(data_set: data.DataSet) -> set[str]:
     """Of all photos of a folder; TFDS's are not known."""
-    if not isinstance(source, data.FolderSource):
+    if not isinstance(data_set, data.FolderDataSet):
         return set()
-    return {file.digest for files in source.listing.splits.values() for file in files}
+    return {file.digest for files in data_set.listing.splits.values() for file in files}
 
 
 def under_corruptions(classifier: Classifier, photos: Sequence[data.Photo]) -> dict[str, Any]:

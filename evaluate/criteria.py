@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from evaluate import metrics
+
 FILE: Final = "criteria.toml"
 MAX_FALSE_ALARM_RATE: Final = 0.02
 NAMES: Final = (
@@ -90,7 +92,7 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
         "test accuracy": test["accuracy"],
         "test AUC": test["auc"],
         "test calibration error": test["ece"],
-        "accuracy drop": 100 * (compared["keras_accuracy"] - compared["accuracy"]),
+        "accuracy drop": metrics.accuracy_drop(compared),
     }
     if uncertainty["in_answers"]:
         figures["false-alarm rate"] = uncertainty["false_alarms"]["share"]

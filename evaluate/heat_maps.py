@@ -26,21 +26,21 @@ def chosen(test: dict[str, Any]) -> list[int]:
 
 
 @style.styled()
-def draw(test: dict[str, Any], source: data.Source, classifier: Classifier) -> Figure:
+def draw(test: dict[str, Any], data_set: data.DataSet, classifier: Classifier) -> Figure:
     """Photos in gray, with the evidence for the answer in red, and that against it in blue.
 
     Raises:
         NoExplanationError: the file has no map.
     """
     names = [test["names"][place] for place in chosen(test)]
-    photos = {photo.name: photo for photo in data.read_split(source, "test") if photo.name in names}
+    photos = {photo.name: photo for photo in data.read_split(data_set, "test") if photo.name in names}
     figure = style.blank(3.2)
     figure.suptitle("Evidence for the answer (red) and against it (blue)", fontsize=9)
     for axes, name in zip(figure.subplots(2, _PHOTOS // 2).flat, names, strict=False):
         photo = photos[name]
         prediction = classifier.classify(photo.data, explain=True)
         _draw(axes, photo.data, prediction.explanation or ())
-        axes.set_title(f"a {source.labels[photo.label]}; answer: {prediction.label}", fontsize=7)
+        axes.set_title(f"a {data_set.labels[photo.label]}; answer: {prediction.label}", fontsize=7)
     for axes in figure.axes:
         axes.set_axis_off()
     return figure

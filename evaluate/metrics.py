@@ -41,6 +41,11 @@ def measure(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> dict[str, An
     }
 
 
+def accuracy_drop(compared: dict[str, Any]) -> float:
+    """The accuracy of the Keras model minus that of a converted file, in percentage points; see `convert.verify`."""
+    return 100 * float(compared["keras_accuracy"] - compared["accuracy"])
+
+
 def top(probabilities: Probabilities) -> tuple[npt.NDArray[np.int64], Probabilities]:
     """The predicted label of each photo, and its probability, the confidence: (photos,) and (photos,)."""
     if probabilities.ndim == 1:

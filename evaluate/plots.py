@@ -27,7 +27,10 @@ def _axes(height: float) -> tuple[Figure, Axes]:
 
 
 def draw(
-    evaluation: dict[str, Any], labels: Sequence[str], histories: dict[str, list[dict[str, Any]]], source: data.Source
+    evaluation: dict[str, Any],
+    labels: Sequence[str],
+    histories: dict[str, list[dict[str, Any]]],
+    data_set: data.DataSet,
 ) -> dict[str, Figure]:
     """The plots of the card, by name. More than two labels have no ROC curve."""
     test, positive = evaluation["test"], data.positive(labels)
@@ -36,7 +39,7 @@ def draw(
         "reliability": reliability(test, positive),
         "confusion": confusion(test, labels),
         "curves": curves(histories),
-        "mistakes": mistakes(test, source, positive),
+        "mistakes": mistakes(test, data_set, positive),
     }
 
 
@@ -170,12 +173,12 @@ def worst(test: dict[str, Any]) -> list[int]:
 
 
 @style.styled()
-def mistakes(test: dict[str, Any], source: data.Source, positive: str | None) -> Figure:
+def mistakes(test: dict[str, Any], data_set: data.DataSet, positive: str | None) -> Figure:
     """The worst mistakes, as thumbnails below their label and the answer."""
     places = worst(test)
     wanted = {test["names"][place] for place in places}
-    photos = {photo.name: photo.data for photo in data.read_split(source, "test") if photo.name in wanted}
-    labels, figure = _short(source.labels), style.blank(0.4 + 1.3 * (MISTAKES // _ACROSS))
+    photos = {photo.name: photo.data for photo in data.read_split(data_set, "test") if photo.name in wanted}
+    labels, figure = _short(data_set.labels), style.blank(0.4 + 1.3 * (MISTAKES // _ACROSS))
     figure.suptitle("The worst mistakes on the test split", fontsize=9)
     for axes, place in zip(figure.subplots(MISTAKES // _ACROSS, _ACROSS).flat, places, strict=False):
         shown = pictures.picture(photos[test["names"][place]])

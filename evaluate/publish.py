@@ -19,8 +19,8 @@ _SUFFIXES: Final = frozenset({".json", ".keras", ".md", ".tflite", ".toml"})
 """Of what is in the folder of a model."""
 
 
-def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> int:
-    """Replace the shipped model; returns the exit status.
+def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> None:
+    """Replace the shipped model.
 
     Args:
         run: the folder of the run.
@@ -35,18 +35,17 @@ def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> int:
     files = _files(run, known)
     shipped = shipped.resolve()
     _check_place(run.resolve(), shipped)
-    source = metadata.open_source(known, data_dir)
+    data_set = metadata.data_set_of(known, data_dir)
     shipped.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{shipped.name}.", dir=shipped.parent))
     try:
         if required := check.criteria_file(run, known, shipped):
             shutil.copyfile(required, staging / criteria.FILE)
-        _fill(staging, run, files, _renamed(known), evaluation, source)
+        _fill(staging, run, files, _renamed(known), evaluation, data_set)
         _swap(staging, shipped)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     print(f"{shipped} has the model of {run}, version {evaluation['model_version']}")
-    return 0
 
 
 def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
@@ -102,7 +101,7 @@ def _fill(
     files: dict[str, Path],
     known: dict[str, Any],
     evaluation: dict[str, Any],
-    source: data.Source,
+    data_set: data.DataSet,
 ) -> None:
     for kind, file in files.items():
         shutil.copyfile(file, staging / SHIPPED[kind])
@@ -111,7 +110,7 @@ def _fill(
     shutil.copytree(run / "history", staging / "history")
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)
-    report.draw(known, evaluation, staging, source)
+    report.draw(known, evaluation, staging, data_set)
     (staging / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
 
 

@@ -64,7 +64,7 @@ def with_tables(text: str, known: dict[str, Any]) -> str:
     return marks.replaced(text, BEGIN, END, tables(known))
 
 
-def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, source: data.Source) -> None:
+def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, data_set: data.DataSet) -> None:
     """The plots of the card, into `models_dir`/plots.
 
     Raises:
@@ -73,12 +73,12 @@ def draw(known: dict[str, Any], evaluation: dict[str, Any], models_dir: Path, so
     histories = {
         name: json.loads((models_dir / "history" / f"{name}.json").read_text()) for name in sorted(known["models"])
     }
-    for name, figure in plots.draw(evaluation, known["data"]["labels"], histories, source).items():
+    for name, figure in plots.draw(evaluation, known["data"]["labels"], histories, data_set).items():
         style.save(figure, models_dir / "plots" / f"{name}.png")
     classifier = Classifier(models_dir / known["conversions"]["int8"]["file"])
     if not classifier.explains:
         raise ValueError(f"{models_dir}: the int8 file has no class activation map; convert the network again")
-    style.save(heat_maps.draw(evaluation["test"], source, classifier), models_dir / "plots" / "heat_maps.png")
+    style.save(heat_maps.draw(evaluation["test"], data_set, classifier), models_dir / "plots" / "heat_maps.png")
 
 
 def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -97,8 +97,8 @@ def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return known, evaluation
 
 
-def report(folder: Path, data_dir: Path | None = None, page: Path | None = None) -> int:
-    """Write the model card of a folder, its plots, and the tables of a page; returns the exit status.
+def report(folder: Path, data_dir: Path | None = None, page: Path | None = None) -> None:
+    """Write the model card of a folder, its plots, and the tables of a page.
 
     Args:
         folder: with the model, metadata.json and evaluation.json.
@@ -110,8 +110,8 @@ def report(folder: Path, data_dir: Path | None = None, page: Path | None = None)
         DataError: the photos are not those that the network was trained on.
     """
     known, evaluation = measured(folder)
-    source = metadata.open_source(known, data_dir)
-    draw(known, evaluation, folder, source)
+    data_set = metadata.data_set_of(known, data_dir)
+    draw(known, evaluation, folder, data_set)
     (folder / "README.md").write_text(card.card(known, evaluation), encoding="utf-8")
     print(f"wrote {folder / 'README.md'} and its plots")
     if page is None and folder == check.SHIPPED:
@@ -119,4 +119,3 @@ def report(folder: Path, data_dir: Path | None = None, page: Path | None = None)
     if page is not None:
         page.write_text(with_tables(page.read_text(encoding="utf-8"), known), encoding="utf-8")
         print(f"wrote the tables of {page}")
-    return 0

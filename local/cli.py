@@ -1,7 +1,6 @@
 """classify PHOTO ...: a table for a person, JSON lines or CSV for a program."""
 
 import argparse
-import logging
 import os
 import sys
 from collections import Counter
@@ -111,8 +110,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     p = parser()
     args = p.parse_args(argv)
     _check(p, args)
-    # A server logs why a fetch failed; here these lines would come between the rows.
-    logging.getLogger("serve").addHandler(logging.NullHandler())
     try:
         settings = Settings.from_env()
         settings = settings._replace(model_path=args.model or settings.model_path)

@@ -131,14 +131,14 @@ class Seen:
     hash: duplicates.Hash
 
 
-def read(source: data.Source) -> tuple[list[Seen], list[str]]:
+def read(data_set: data.DataSet) -> tuple[list[Seen], list[str]]:
     """The photos of the data set, or of a slice of each split; and what cannot be decoded, with the reasons."""
     seen: list[Seen] = []
     undecodable: list[str] = []
     for split in data.SPLITS:
-        whole = len(source.bounds(split))
+        whole = len(data_set.bounds(split))
         for photo in itertools.islice(
-            data.read_split(source, split), PHOTOS * whole // source.total if PHOTOS else whole
+            data.read_split(data_set, split), PHOTOS * whole // data_set.total if PHOTOS else whole
         ):
             try:
                 seen.append(_look(photo, split))
@@ -162,8 +162,8 @@ def external_photos(folder: Path | None, positive: str) -> list[Photo]:
     """The external test set, or a slice of it; empty without a folder."""
     if folder is None:
         return []
-    source = data.open_source(folder, positive)
-    photos = [photo for split in data.SPLITS for photo in data.read_split(source, split)]
+    data_set = data.open_data_set(folder, positive)
+    photos = [photo for split in data.SPLITS for photo in data.read_split(data_set, split)]
     return list(photos[:: max(1, len(photos) // PHOTOS)] if PHOTOS else photos)
 
 

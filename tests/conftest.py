@@ -114,10 +114,10 @@ def seven_model_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def unsure_model_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uncertain_model_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`model_path` with threshold 1.0: every photo is `uncertain`."""
     known = model_file.read(model_path)
-    file = tmp_path_factory.mktemp("model") / "unsure.tflite"
+    file = tmp_path_factory.mktemp("model") / "uncertain.tflite"
     details = {**known.details, "confidence_threshold": 1.0}
     file.write_bytes(model_file.pack(model_path.read_bytes(), known.labels, known.positive_class, details))
     return file

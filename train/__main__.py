@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train an image classifier of two classes or more, measure it on the test split, and write "
         "OUTPUT/model.keras (baseline: OUTPUT/baseline.keras) and OUTPUT/metadata.json. The data is a folder of your "
         "own, or TFDS cats_vs_dogs, which TFDS downloads on first use into TFDS_DATA_DIR.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=programs.HelpFormatter,
     )
     _add_files(p.add_argument_group("data and files"))
     _add_network(p.add_argument_group("network"))

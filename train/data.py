@@ -63,7 +63,7 @@ class StoredPhoto:
 Photo = EncodedPhoto | StoredPhoto
 
 
-class Source(Protocol):
+class DataSet(Protocol):
     """A data set with two labels or more.
 
     Attributes:
@@ -96,7 +96,7 @@ class Source(Protocol):
         """Why the photos do not suffice to train, and what to do; empty if they do."""
 
 
-def open_source(data_dir: Path | None = None, positive_class: str | None = None) -> Source:
+def open_data_set(data_dir: Path | None = None, positive_class: str | None = None) -> DataSet:
     """The data set in a folder, or TFDS `cats_vs_dogs`.
 
     Args:
@@ -108,15 +108,15 @@ def open_source(data_dir: Path | None = None, positive_class: str | None = None)
     Raises:
         DataError: the folder cannot be used as a data set, has no such class, or has more than two.
     """
-    source: Source = TfdsSource() if data_dir is None else FolderSource(data_dir, positive_class)
-    if positive_class in (None, positive(source.labels)):
-        return source
-    if len(source.labels) > 2:
+    data_set: DataSet = TfdsDataSet() if data_dir is None else FolderDataSet(data_dir, positive_class)
+    if positive_class in (None, positive(data_set.labels)):
+        return data_set
+    if len(data_set.labels) > 2:
         raise DataError(
-            f"--positive-class {positive_class}: {source.name} has {len(source.labels)} classes, each of which gets a "
-            "probability; leave the flag out"
+            f"--positive-class {positive_class}: {data_set.name} has {len(data_set.labels)} classes, each of which "
+            "gets a probability; leave the flag out"
         )
-    raise DataError(f"--positive-class {positive_class}: the classes of {source.name} are {list(source.labels)}")
+    raise DataError(f"--positive-class {positive_class}: the classes of {data_set.name} are {list(data_set.labels)}")
 
 
 def positive(labels: Sequence[str]) -> str | None:
@@ -124,7 +124,7 @@ def positive(labels: Sequence[str]) -> str | None:
     return labels[1] if len(labels) == 2 else None
 
 
-class TfdsSource:
+class TfdsDataSet:
     """TFDS `cats_vs_dogs`."""
 
     def __init__(self) -> None:
@@ -143,13 +143,13 @@ class TfdsSource:
         self.left_out: Mapping[str, str] = {}
 
     def bounds(self, split: Split) -> range:
-        """See `Source`."""
+        """See `DataSet`."""
         start, stop = SPLITS[split]
         return range(self.total * start // 100, self.total * stop // 100)
 
     @functools.cached_property
     def photos(self) -> Sequence[StoredPhoto]:
-        """See `Source`. Finds each photo in TFDS's files, 20,000 of them in two seconds."""
+        """See `DataSet`. Finds each photo in TFDS's files, 20,000 of them in two seconds."""
         from train import tfrecord  # imports TensorFlow, which a folder does without
 
         photos = [
@@ -165,20 +165,20 @@ class TfdsSource:
         return photos
 
     def identity(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         stored = self._builder.info.splits["train"]
         return digest(self.name, self.version, self.total, stored.num_bytes, *stored.shard_lengths)
 
     def table(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         return ""
 
     def too_few(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         return ""
 
 
-class FolderSource:
+class FolderDataSet:
     """A folder of class folders; see `train.folder`."""
 
     def __init__(self, root: Path, positive_class: str | None = None) -> None:
@@ -201,7 +201,7 @@ class FolderSource:
         self.total = len(self.photos)
 
     def bounds(self, split: Split) -> range:
-        """See `Source`."""
+        """See `DataSet`."""
         start = 0
         for name, files in self.listing.splits.items():
             if name == split:
@@ -210,23 +210,23 @@ class FolderSource:
         raise KeyError(split)
 
     def identity(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         splits = {split: [(file.name, file.digest) for file in files] for split, files in self.listing.splits.items()}
         return digest(self.labels, splits)
 
     def table(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         return self.listing.table()
 
     def too_few(self) -> str:
-        """See `Source`."""
+        """See `DataSet`."""
         return self.listing.too_few()
 
 
-def read_split(source: Source, split: Split) -> Sequence[StoredPhoto]:
+def read_split(data_set: DataSet, split: Split) -> Sequence[StoredPhoto]:
     """The photos of one split, in stored order."""
-    bounds = source.bounds(split)
-    return source.photos[bounds.start : bounds.stop]
+    bounds = data_set.bounds(split)
+    return data_set.photos[bounds.start : bounds.stop]
 
 
 def digest(*parts: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from train import data
-from train.data import FOLDER, DataError, Source
+from train.data import FOLDER, DataError, DataSet
 
 FILE: Final = "metadata.json"
 
@@ -35,7 +35,7 @@ def write(models_dir: Path, metadata: dict[str, Any]) -> None:
     partial.replace(models_dir / FILE)
 
 
-def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
+def data_set_of(known: dict[str, Any], data_dir: Path | None = None) -> DataSet:
     """The data set that a network was trained on.
 
     Args:
@@ -53,15 +53,15 @@ def open_source(known: dict[str, Any], data_dir: Path | None = None) -> Source:
         raise DataError(f"the network was trained on the folder {trained_on['name']}; name it with --data-dir")
     if place and data_dir is None and not Path(place).is_dir():
         raise DataError(f"{place}: no such folder, where the photos were; name theirs with --data-dir")
-    source = data.open_source(Path(place) if place else None)
-    if sorted(trained_on["labels"]) != sorted(source.labels):
-        raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(source.labels)}")
+    data_set = data.open_data_set(Path(place) if place else None)
+    if sorted(trained_on["labels"]) != sorted(data_set.labels):
+        raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(data_set.labels)}")
     positive = trained_on.get("positive_class")
-    if positive != data.positive(source.labels):
-        source = data.open_source(Path(place) if place else None, positive)
-    if trained_on.get("identity") != source.identity():
+    if positive != data.positive(data_set.labels):
+        data_set = data.open_data_set(Path(place) if place else None, positive)
+    if trained_on.get("identity") != data_set.identity():
         raise DataError(f"the network was trained on other photos ({trained_on['name']}); train again, or name those")
-    return source
+    return data_set
 
 
 def environment() -> dict[str, str]:

@@ -36,6 +36,13 @@ class _HiddenFromKeras(importlib.abc.MetaPathFinder):
 _HIDDEN: Final = _HiddenFromKeras()
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the defaults to the help, but for those that say nothing or stand there in words."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False, []) else super()._get_help_string(action)
+
+
 def count(text: str) -> int:
     """A number of something, of an argument."""
     if (number := int(text)) < 1:

@@ -37,6 +37,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         data.DataError: the data or the flags cannot be used.
         fit.DivergedError: the loss became NaN or infinite.
         progress.DamagedError: the state of the interrupted run cannot be read.
+        workers.ClusterError: the other workers are lost, or have other flags or photos.
         FileNotFoundError: there is no weights file.
     """
     keras.utils.set_random_seed(args.seed)
@@ -65,49 +66,51 @@ def _with_others(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(args: argparse.Namespace) -> dict[str, Any]:
-    source = data.open_source(args.data_dir, args.positive_class)
-    if table := source.table():
+    data_set = data.open_data_set(args.data_dir, args.positive_class)
+    if table := data_set.table():
         print(table)
-    if why := source.too_few():
-        raise data.DataError(f"{source.name}: {why}")
-    output = args.output or Path("runs") / source.name
+    if why := data_set.too_few():
+        raise data.DataError(f"{data_set.name}: {why}")
+    output = args.output or Path("runs") / data_set.name
     folder = output / "state" / args.model
     asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
-    asked["data"] = source.identity()
+    asked["data"] = data_set.identity()
     if workers.any_of(workers.is_chief() and _is_finished(args, output, folder, asked)):
         print(f"{output / _file(args.model)}: the run is finished")
         return dict(metadata.read(output).get("models", {}).get(args.model, {}))
-    resumes = _agreed(args, source, output, folder, asked)
-    state, model = progress.load(folder) if resumes else _new(args, source, _network_in(output, args.model))
-    photos = _photos(args, source)
+    resumes = _agreed(args, data_set, output, folder, asked)
+    state, model = progress.load(folder) if resumes else _new(args, data_set, _network_in(output, args.model))
+    photos = _photos(args, data_set)
     if not resumes:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "arguments.json").write_text(json.dumps(asked))
-    _warn_of_imbalance(source, photos["train"])
+    _warn_of_imbalance(data_set, photos["train"])
     batch_size = args.batch_size or batches.default_size(photos["train"])
     run = fit.Run(photos, folder, batch_size, args.seed, args.checkpoint_steps, args.tensorboard)
     todo = phases(args)
-    model = _train_phases(model, todo, run, state, source)
+    model = _train_phases(model, todo, run, state, data_set)
     file = _write_model(model, args, output / _file(args.model))
     written = {**_about_network(args, file, model, todo, state), "batch_size": batch_size}
-    _write_metadata(args, output, written, _about_data(source, photos))
+    _write_metadata(args, output, written, _about_data(data_set, photos))
     _write_history(output / "history" / f"{args.model}.json", state)
     state.finished = True
     progress.save(model, state, folder)
     return written
 
 
-def _photos(args: argparse.Namespace, source: data.Source) -> dict[Split, splits.Photos]:
+def _photos(args: argparse.Namespace, data_set: data.DataSet) -> dict[Split, splits.Photos]:
     """The photos by split. The chief checks them, and gives the others its manifest."""
-    photos = splits.load(source, args.img_size, args.cache_dir) if workers.is_chief() else None
-    workers.share(args.cache_dir, splits.manifest(source, args.img_size, args.cache_dir).name)
-    return photos or splits.load(source, args.img_size, args.cache_dir)
+    photos = splits.load(data_set, args.img_size, args.cache_dir) if workers.is_chief() else None
+    workers.share(args.cache_dir, splits.manifest(data_set, args.img_size, args.cache_dir).name)
+    return photos or splits.load(data_set, args.img_size, args.cache_dir)
 
 
-def _agreed(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
+def _agreed(
+    args: argparse.Namespace, data_set: data.DataSet, output: Path, folder: Path, asked: dict[str, str]
+) -> bool:
     """As `_resumes`: the chief decides, and the other workers get the state of its run."""
-    resumes = workers.any_of(workers.is_chief() and _resumes(args, source, output, folder, asked))
+    resumes = workers.any_of(workers.is_chief() and _resumes(args, data_set, output, folder, asked))
     if not workers.agree(json.dumps(asked)):
         raise workers.ClusterError("the workers have different flags or photos: start all with the same")
     if resumes:
@@ -141,10 +144,12 @@ def _arguments(folder: Path) -> Any:
         return None
 
 
-def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder: Path, asked: dict[str, str]) -> bool:
+def _resumes(
+    args: argparse.Namespace, data_set: data.DataSet, output: Path, folder: Path, asked: dict[str, str]
+) -> bool:
     """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
     trained_on = metadata.read(output).get("data")
-    if trained_on and trained_on.get("identity") != source.identity():
+    if trained_on and trained_on.get("identity") != data_set.identity():
         raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
     if args.overwrite and not args.resume:
         return False
@@ -165,23 +170,23 @@ def _resumes(args: argparse.Namespace, source: data.Source, output: Path, folder
     return False
 
 
-def _new(args: argparse.Namespace, source: data.Source, replaces: str) -> tuple[Progress, keras.Model]:
-    network = models.build(args.model, args.img_size, args.weights, models.outputs(source.labels))
+def _new(args: argparse.Namespace, data_set: data.DataSet, replaces: str) -> tuple[Progress, keras.Model]:
+    network = models.build(args.model, args.img_size, args.weights, models.outputs(data_set.labels))
     model = Learner.of(batch_norm.fused(network))
     devices.share_statistics(model)
     return Progress(environment=metadata.environment(), replaces=replaces), model
 
 
-def _warn_of_imbalance(source: data.Source, photos: splits.Photos) -> None:
+def _warn_of_imbalance(data_set: data.DataSet, photos: splits.Photos) -> None:
     if batches.class_weights(photos) is not None:
-        counts = dict(zip(source.labels, np.bincount(photos.labels).tolist(), strict=True))
+        counts = dict(zip(data_set.labels, np.bincount(photos.labels).tolist(), strict=True))
         extremes = {max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)}
         numbers = ", ".join(f"{count:,} of {label}" for label, count in counts.items() if label in extremes)
         print(f"warning: the training photos are imbalanced ({numbers}); photos of rare classes weigh more in the loss")
 
 
 def _train_phases(
-    model: keras.Model, todo: list[Phase], run: fit.Run, state: Progress, source: data.Source
+    model: keras.Model, todo: list[Phase], run: fit.Run, state: Progress, data_set: data.DataSet
 ) -> keras.Model:
     """Train all phases that are left, and measure the network after each on the test split."""
     while True:
@@ -191,7 +196,7 @@ def _train_phases(
         test = run.photos["test"]
         result = metrics.measure(test.labels, models.predict(model, test))
         state.results[phase.name] = result
-        print(metrics.summary(f"{model.name}, {phase.name}, test split", result, source.labels))
+        print(metrics.summary(f"{model.name}, {phase.name}, test split", result, data_set.labels))
         if state.phase + 1 == len(todo):
             return model
         state.start_phase()
@@ -218,13 +223,13 @@ def _write_model(model: keras.Model, args: argparse.Namespace, file: Path) -> Pa
     return partial.replace(file)
 
 
-def _about_data(source: data.Source, photos: dict[Split, splits.Photos]) -> dict[str, Any]:
+def _about_data(data_set: data.DataSet, photos: dict[Split, splits.Photos]) -> dict[str, Any]:
     return {
-        "name": source.name,
-        "version": source.version,
-        "identity": source.identity(),
-        "labels": list(source.labels),
-        **({} if (positive := data.positive(source.labels)) is None else {"positive_class": positive}),
+        "name": data_set.name,
+        "version": data_set.version,
+        "identity": data_set.identity(),
+        "labels": list(data_set.labels),
+        **({} if (positive := data.positive(data_set.labels)) is None else {"positive_class": positive}),
         "photos": {split: len(part) for split, part in photos.items()},
         "skipped": sum(len(part.skipped) for part in photos.values()),
     }

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from serve.errors import ProblemError
 from serve.model import preprocess
 from train import duplicates
-from train.data import SPLITS, DataError, Source, StoredPhoto, digest, read_split
+from train.data import SPLITS, DataError, DataSet, StoredPhoto, digest, read_split
 from train.folder import ADVICE, Split, named
 from train.pixels import Pixels, decode
 
@@ -53,7 +53,7 @@ class Photos:
 
     @functools.cached_property
     def labels(self) -> npt.NDArray[np.int64]:
-        """The index into the source's labels, (photos,)."""
+        """The index into the data set's labels, (photos,)."""
         return np.array([photo.label for photo in self.stored], np.int64)
 
     @property
@@ -93,37 +93,39 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "decode")
 
 
-def load(source: Source, size: int, cache_dir: Path) -> dict[Split, Photos]:
+def load(data_set: DataSet, size: int, cache_dir: Path) -> dict[Split, Photos]:
     """All splits, for a network of this input size; see `load_split`."""
-    return {split: load_split(source, split, size, cache_dir) for split in SPLITS}
+    return {split: load_split(data_set, split, size, cache_dir) for split in SPLITS}
 
 
-def load_split(source: Source, split: Split, size: int, cache_dir: Path) -> Photos:
+def load_split(data_set: DataSet, split: Split, size: int, cache_dir: Path) -> Photos:
     """The photos of one split that can be used. The first call checks all photos, and writes the manifest.
 
     Raises:
         DataError: the split lacks photos of one of the classes.
     """
-    file = manifest(source, size, cache_dir)
+    file = manifest(data_set, size, cache_dir)
     if not file.is_file():
-        _write(source, size, file)
+        _write(data_set, size, file)
     skipped = _skipped(file, split)
-    stored = [photo for photo in read_split(source, split) if photo.name not in skipped]
+    stored = [photo for photo in read_split(data_set, split) if photo.name not in skipped]
     photos = Photos(stored, size, with_margin=split == "train", skipped=skipped)
     found = set(photos.labels.tolist())
-    if missing := [label for place, label in enumerate(source.labels) if place not in found]:
-        raise DataError(f"{source.name}: the {split} split has no photo of {named(missing)} that can be used; {ADVICE}")
+    if missing := [label for place, label in enumerate(data_set.labels) if place not in found]:
+        raise DataError(
+            f"{data_set.name}: the {split} split has no photo of {named(missing)} that can be used; {ADVICE}"
+        )
     return photos
 
 
-def manifest(source: Source, size: int, cache_dir: Path) -> Path:
+def manifest(data_set: DataSet, size: int, cache_dir: Path) -> Path:
     """The file with the manifest of a data set, for a network of this input size."""
-    return cache_dir / f"{source.name}-{cache_key(source, size)}.jsonl"
+    return cache_dir / f"{data_set.name}-{cache_key(data_set, size)}.jsonl"
 
 
-def cache_key(source: Source, size: int) -> str:
+def cache_key(data_set: DataSet, size: int) -> str:
     """Changes with everything that changes which photos are left out, and with nothing else."""
-    return digest(source.identity(), size, preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
+    return digest(data_set.identity(), size, preprocess.PREPROCESSING_VERSION, duplicates.VERSION, PIL.__version__)
 
 
 def _skipped(manifest: Path, split: Split) -> dict[str, str]:
@@ -132,46 +134,46 @@ def _skipped(manifest: Path, split: Split) -> dict[str, str]:
         return {photo["name"]: photo["skipped"] for photo in photos if photo["split"] == split and "skipped" in photo}
 
 
-def _write(source: Source, size: int, manifest: Path) -> None:
+def _write(data_set: DataSet, size: int, manifest: Path) -> None:
     """Write the manifest, which appears when it is complete, and say what is left out."""
     manifest.parent.mkdir(parents=True, exist_ok=True)
     partial = manifest.with_name(f".{manifest.name}.{os.getpid()}")
-    skipped = _to_skip(source, size)
+    skipped = _to_skip(data_set, size)
     with partial.open("w", encoding="utf-8") as lines:
         for split in SPLITS:
-            for position, photo in zip(source.bounds(split), read_split(source, split), strict=True):
-                line = {"split": split, "name": photo.name, "label": source.labels[photo.label]}
+            for position, photo in zip(data_set.bounds(split), read_split(data_set, split), strict=True):
+                line = {"split": split, "name": photo.name, "label": data_set.labels[photo.label]}
                 reason = {"skipped": skipped[position]} if position in skipped else {}
                 lines.write(json.dumps(line | reason) + "\n")
     partial.replace(manifest)
     for position, why in skipped.items():
-        print(f"skipped {source.photos[position].name}: {why}")
+        print(f"skipped {data_set.photos[position].name}: {why}")
     for split in SPLITS:
-        bounds = source.bounds(split)
+        bounds = data_set.bounds(split)
         if number := sum(position in bounds for position in skipped):
             print(f"skipped {number} of {len(bounds)} files of the {split} split")
 
 
-def _to_skip(source: Source, size: int) -> dict[int, str]:
+def _to_skip(data_set: DataSet, size: int) -> dict[int, str]:
     """The positions of the photos to leave out, each with the reason."""
     skipped: dict[int, str] = {}
-    hashes = np.zeros((source.total, duplicates.WORDS), np.uint64)
-    for position, bits in enumerate(_hashes(source, size)):
+    hashes = np.zeros((data_set.total, duplicates.WORDS), np.uint64)
+    for position, bits in enumerate(_hashes(data_set, size)):
         if isinstance(bits, ProblemError):
             skipped[position] = bits.detail
         else:
             hashes[position] = bits
     kept: list[int] = []  # of the splits that were compared; test photos come first and stay
     for split in reversed(SPLITS):
-        usable = [position for position in source.bounds(split) if position not in skipped]
+        usable = [position for position in data_set.bounds(split) if position not in skipped]
         found = duplicates.twins(hashes[usable], hashes[kept])
         for one, other in found.items():
-            skipped[usable[one]] = f"near-duplicate of {source.photos[kept[other]].name}, which is in another split"
+            skipped[usable[one]] = f"near-duplicate of {data_set.photos[kept[other]].name}, which is in another split"
         kept += [position for place, position in enumerate(usable) if place not in found]
     return skipped
 
 
-def _hashes(source: Source, size: int) -> Iterator[duplicates.Hash | ProblemError]:
+def _hashes(data_set: DataSet, size: int) -> Iterator[duplicates.Hash | ProblemError]:
     """The hash of each photo in stored order, or why it cannot be decoded at this size; shows a progress bar."""
 
     def of(photo: StoredPhoto) -> duplicates.Hash | ProblemError:
@@ -182,8 +184,8 @@ def _hashes(source: Source, size: int) -> Iterator[duplicates.Hash | ProblemErro
         except ProblemError as problem:
             return problem
 
-    photos = iter(source.photos)
-    with tqdm(total=source.total, desc="check photos", unit="photo") as bar:
+    photos = iter(data_set.photos)
+    with tqdm(total=data_set.total, desc="check photos", unit="photo") as bar:
         while chunk := list(itertools.islice(photos, _CHUNK)):
             yield from _pool().map(of, chunk)
             bar.update(len(chunk))

@@ -16,11 +16,11 @@ import lambda_function
 
 
 def usage() -> dict[str, float]:
-    """What this process has now: resident memory in megabytes of 2**20 bytes, open descriptors, threads."""
+    """What this process has now: resident memory in megabytes, open descriptors, threads."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return {
-        "memory_mb": pages * os.sysconf("SC_PAGESIZE") / 2**20,
+        "memory_mb": pages * os.sysconf("SC_PAGESIZE") / 1e6,
         "descriptors": len(list(Path("/proc/self/fd").iterdir())),
         "threads": len(list(Path("/proc/self/task").iterdir())),
     }

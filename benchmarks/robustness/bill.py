@@ -28,6 +28,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from benchmarks import machine
 from benchmarks.robustness import costly
 from benchmarks.robustness.progress import Progress
+from benchmarks.worker import peak_bytes
 from serve.errors import ProblemError
 from serve.model.classifier import Classifier
 from train import interrupts
@@ -120,8 +121,7 @@ def resident_megabytes() -> float:
 
 def peak_megabytes(process: int | str = "self") -> float:
     """The most that a process has had in memory."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    return peak_bytes(str(process)) / 1e6
 
 
 def made(make: costly.Make) -> bytes:

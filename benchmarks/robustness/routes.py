@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from benchmarks import events, machine, processes
 from benchmarks.environments import ROOT
+from benchmarks.photo_server import photo_server
 from benchmarks.robustness import at_once, bill, costly
-from benchmarks.robustness.soak import photo_server
 
 KINDS: Final = (
     "JPEG: progressive, 62,000 x 500, 4.6 MB",
@@ -39,7 +39,6 @@ MAX_PAYLOAD_BYTES: Final = 6 * 1024 * 1024
 """Of an event that brings its photo: AWS Lambda Developer Guide, "Lambda quotas"."""
 
 _JSON: Final = "application/json"
-_TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 Measured = tuple[float, float, bool]
 """Seconds of processor, megabytes of process, and whether the photo was classified."""
@@ -84,9 +83,9 @@ def command_line(photo: bytes) -> Measured:
 def served(body: bytes, content_type: str, environ: Mapping[str, str]) -> Measured:
     """A request to a fresh local service."""
     with at_once.service(environ) as (pid, port):
-        before = _processor_seconds(pid)
+        before = processes.processor_seconds(pid)
         status = at_once.answered(port, body, content_type)
-        return _processor_seconds(pid) - before, bill.peak_megabytes(pid), status == 200
+        return processes.processor_seconds(pid) - before, bill.peak_megabytes(pid), status == 200
 
 
 def served_url(photo: bytes) -> Measured:
@@ -94,12 +93,6 @@ def served_url(photo: bytes) -> Measured:
     with photo_server(photo) as server:
         body = json.dumps({"url": f"{server}/photo"}).encode()
         return served(body, _JSON, processes.allowing(server))
-
-
-def _processor_seconds(pid: int) -> float:
-    """User and system time of a process: fields 14 and 15 of /proc/PID/stat."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
 
 UPLOADS: Final[Mapping[str, Callable[[bytes], Measured]]] = {
@@ -126,7 +119,7 @@ ROUTES: Final[Mapping[str, Callable[[bytes], Measured]]] = {
 
 def measure(route: str, photo: bytes, seconds: float = bill.MAX_SECONDS) -> Measured | None:
     """The photo over a route; None if it does not fit into a payload. `seconds`: of processor that are allowed."""
-    if route in UPLOADS and len(photo) * 4 / 3 > MAX_PAYLOAD_BYTES - 66_000:  # headers, as the local service counts
+    if route in UPLOADS and len(photo) * 4 / 3 > MAX_PAYLOAD_BYTES - 64 * 1024:  # headers, as the local service counts
         return None
     found = bill.until_short(ROUTES[route](photo), lambda: ROUTES[route](photo), seconds)
     taken, megabytes, answered = zip(*found, strict=True)

@@ -12,7 +12,6 @@ import collections
 import contextlib
 import functools
 import gc
-import http.server
 import io
 import json
 import os
@@ -22,14 +21,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from PIL import Image
 
 from benchmarks.events import FORM, form, upload
+from benchmarks.photo_server import photo_server
 from benchmarks.robustness import corpus
+from benchmarks.robustness.bill import resident_megabytes
 from benchmarks.robustness.progress import Progress
 from serve.errors import MalformedRequestError
 
@@ -58,43 +58,7 @@ class Usage:
     def now(cls) -> "Usage":
         """The present state, after garbage is collected."""
         gc.collect()
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        memory_mb = pages * os.sysconf("SC_PAGESIZE") / 1e6
-        return cls(memory_mb, len(list(Path("/proc/self/fd").iterdir())), threading.active_count())
-
-
-class _PhotoServer(http.server.BaseHTTPRequestHandler):
-    """/photo gives a photo, /missing nothing, /short less than it says, /there leads to /photo."""
-
-    photo = b""
-
-    def do_GET(self) -> None:
-        """Answer by the path."""
-        known = {"/photo": HTTPStatus.OK, "/short": HTTPStatus.OK, "/there": HTTPStatus.FOUND}
-        self.send_response(known.get(self.path, HTTPStatus.NOT_FOUND))
-        if self.path == "/there":
-            self.send_header("Location", "/photo")
-        if self.path in ("/photo", "/short"):
-            self.send_header("Content-Length", str(len(self.photo) + (self.path == "/short")))
-        self.end_headers()
-        if self.path in ("/photo", "/short"):
-            self.wfile.write(self.photo)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (as in the base class)
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def photo_server(photo: bytes) -> Iterator[str]:
-    """A server on loopback; yields its base URL."""
-    handler = type("Server", (_PhotoServer,), {"photo": photo})
-    # One request after the other, in one thread, so that threads can be counted.
-    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+        return cls(resident_megabytes(), len(list(Path("/proc/self/fd").iterdir())), threading.active_count())
 
 
 def calls(server: str) -> list[Call]:
@@ -182,11 +146,8 @@ def _handler(server: str) -> Handler:
         "URL_ALLOWED_PORTS": f"80,443,{server.rpartition(':')[2]}",
         "LOG_LEVEL": "ERROR",
     }
-    import logging
-
     import lambda_function
 
-    logging.disable()  # what the fetcher refuses would fill the terminal
     handler: Handler = lambda_function.handler
     return handler
 

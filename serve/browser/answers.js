@@ -4,10 +4,10 @@ function showAnswer(card, photo, answer, times) {
   Object.assign(photo, { state: "done", answer, times });
   const { label, uncertain } = answer;
   const [[, confidence]] = shares(answer);
-  const kind = uncertain ? "label unsure" : label === model.positive ? "label positive" : "label";
+  const kind = uncertain ? "label uncertain" : label === model.positive ? "label positive" : "label";
   card.querySelector(".answer").replaceChildren(
     make("p", { className: "said" },
-      make("span", { className: kind, textContent: uncertain ? "Not sure" : label }),
+      make("span", { className: kind, textContent: uncertain ? "Uncertain" : label }),
       make("span", { className: "number quiet", textContent: uncertain ? "" : percent(confidence) })),
     make("ul", { className: label === model.positive ? "shares positive" : "shares" }, ...shareRows(answer)),
     ...(uncertain ? [make("p", { className: "doubt", textContent: doubt(answer) })] : []),
@@ -15,7 +15,7 @@ function showAnswer(card, photo, answer, times) {
     details(photo),
   );
   settle(card, { answer: true });
-  tell(`${photo.name}: ${uncertain ? `not sure. ${doubt(answer)}` : `${label}, ${percent(confidence)}.`}`);
+  tell(`${photo.name}: ${uncertain ? `uncertain. ${doubt(answer)}` : `${label}, ${percent(confidence)}.`}`);
   remember();
 }
 

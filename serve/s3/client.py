@@ -126,7 +126,7 @@ class S3Requests:
                 if error.response["Error"]["Code"] in _ELSEWHERE:
                     self._elsewhere.add(bucket)
                     raise OtherRegionError(bucket) from error
-                if not attempts_left or not _is_transient(error, answer.status):
+                if not attempts_left or not _may_retry(error, answer.status):
                     raise error
             time.sleep(os.urandom(1)[0] / 256)  # seconds; so that not all failed requests come back at once
         raise ValueError("attempts must be at least 1")
@@ -175,5 +175,5 @@ def _error(answer: Answer, method: str) -> ClientError:
     return ClientError(RestXMLParser().parse(response, shape), f"{method.title()}Object")
 
 
-def _is_transient(error: ClientError, status: int) -> bool:
+def _may_retry(error: ClientError, status: int) -> bool:
     return status in _TRANSIENT_STATUSES or error.response["Error"]["Code"] in _TRANSIENT_CODES

@@ -1,6 +1,6 @@
 """Which errors of S3 pass, and which stay.
 
-A `ProblemError` is final: the object is gone, say, or archived. A `TemporaryFaultError` is retried, because it can pass
+A `ProblemError` is final: the object is gone, say, or archived. A `TransientFaultError` is retried, because it can pass
 or the deployer can mend it: throttling, time-outs, refused permissions.
 """
 
@@ -34,13 +34,13 @@ _SSE_C: Final[Problem] = (
 )
 
 
-class TemporaryFaultError(Exception):
+class TransientFaultError(Exception):
     """S3 cannot be used as it should, just now or as deployed: try again later."""
 
 
 @contextmanager
 def translated(final: Mapping[str, Problem] | None = None) -> Iterator[None]:
-    """Let no exception of botocore out: it leaves as the problem beside its code in `final`, or as a temporary fault.
+    """Let no exception of botocore out: it leaves as the problem beside its code in `final`, or as a transient fault.
 
     Args:
         final: `FINAL`, for an object that somebody asks about. None, for a request of this service's own making.
@@ -51,7 +51,7 @@ def translated(final: Mapping[str, Problem] | None = None) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError) as error:
         problem = _problem(error, final) if final else None
-        raise problem or TemporaryFaultError(str(error)) from error
+        raise problem or TransientFaultError(str(error)) from error
 
 
 def _problem(error: Exception, final: Mapping[str, Problem]) -> ProblemError | None:

@@ -15,7 +15,7 @@ from serve.errors import FetchFailedError, MalformedRequestError, ProblemError
 from serve.invocation import Invocation
 from serve.model.classifier import Prediction
 from serve.s3 import results, storage
-from serve.s3.faults import TemporaryFaultError
+from serve.s3.faults import TransientFaultError
 from serve.s3.storage import StoredObject
 from serve.settings import SettingsError
 from serve.telemetry import Record
@@ -64,7 +64,7 @@ def classify_object(
     try:
         image = _image(storage.get(item.bucket, item.key, item.version_id), app, record)
         return app.classify(Photo(image=image, explain=explain), invocation, record)
-    except TemporaryFaultError as fault:
+    except TransientFaultError as fault:
         record["fault"] = str(fault)
         raise FetchFailedError("S3 did not give the object: try again, or check the function's permissions.") from fault
 
@@ -130,7 +130,7 @@ def _record(item: S3Object, invocation: Invocation, source: str) -> Record:
 
 
 def _to_retry(item: S3Object, fault: str, record: Record) -> Attempt:
-    record.update(error="temporary-fault", detail=fault)
+    record.update(error="transient-fault", detail=fault)
     return Attempt(item, retry=fault)
 
 
@@ -144,7 +144,7 @@ def _attempt(item: S3Object, invocation: Invocation, app: App, source: str) -> t
     record = _record(item, invocation, source)
     try:
         attempt = _classify_and_write(item, invocation, app, record)
-    except TemporaryFaultError as fault:
+    except TransientFaultError as fault:
         attempt = _to_retry(item, str(fault), record)
     except Exception as error:  # noqa: BLE001  (one photo's fault must not take the others along)
         record.add_bug(error)
@@ -155,7 +155,7 @@ def _attempt(item: S3Object, invocation: Invocation, app: App, source: str) -> t
 
 def _classify_and_write(item: S3Object, invocation: Invocation, app: App, record: Record) -> Attempt:
     if not invocation.remaining_s():
-        raise TemporaryFaultError("no time was left for it in this invocation")
+        raise TransientFaultError("no time was left for it in this invocation")
     _refuse_loop(item, app)
     stored = None
     answer: Prediction | ProblemError
@@ -178,10 +178,10 @@ def _refuse_loop(item: S3Object, app: App) -> None:
     """Keep results out of the bucket that photos come from: each would be an event, and its result another.
 
     Raises:
-        TemporaryFaultError: they would go there. The event is kept until the settings are right.
+        TransientFaultError: they would go there. The event is kept until the settings are right.
     """
     if item.bucket == app.settings.results_bucket:
-        raise TemporaryFaultError(
+        raise TransientFaultError(
             f"RESULTS_BUCKET is {item.bucket!r}, where this object is: results there would set off the function again "
             "and again. Set RESULTS_BUCKET to another bucket."
         )

@@ -16,7 +16,7 @@ from serve.app import result
 from serve.errors import ProblemError
 from serve.model.classifier import Prediction
 from serve.s3 import storage
-from serve.s3.faults import TemporaryFaultError
+from serve.s3.faults import TransientFaultError
 from serve.s3.storage import StoredObject
 from serve.settings import Settings
 
@@ -44,7 +44,7 @@ def write(
         Whether the bucket has it now: not if it has one of a newer state of the object.
 
     Raises:
-        TemporaryFaultError: S3 failed.
+        TransientFaultError: S3 failed.
     """
     content = _content(item, stored, answer, model_version)
     written = write_newest(settings.results_bucket, result_key(item, settings.results_prefix), content)
@@ -75,7 +75,7 @@ def write_newest(bucket: str, key: str, new: Mapping[str, Any]) -> bool:
         Whether the bucket has it now. Another delivery may have written the same, with an earlier time.
 
     Raises:
-        TemporaryFaultError: S3 failed, or other deliveries were faster at every attempt.
+        TransientFaultError: S3 failed, or other deliveries were faster at every attempt.
     """
     etag = ""
     for _ in range(_WRITE_ATTEMPTS):
@@ -87,7 +87,7 @@ def write_newest(bucket: str, key: str, new: Mapping[str, Any]) -> bool:
         if old and not supersedes(new, old.value):
             return False
         etag = old.etag if old else ""
-    raise TemporaryFaultError(f"others wrote {key!r} at the same time, {_WRITE_ATTEMPTS} times")
+    raise TransientFaultError(f"others wrote {key!r} at the same time, {_WRITE_ATTEMPTS} times")
 
 
 def _without_time(content: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, cas
 
 from serve.errors import ImageTooLargeError, NotFoundError, ProblemError
 from serve.s3 import faults
-from serve.s3.faults import TemporaryFaultError
+from serve.s3.faults import TransientFaultError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,7 +68,7 @@ class StoredObject(NamedTuple):
 
         Raises:
             ImageTooLargeError: more than `max_bytes`; then none or not much more than these have been read.
-            TemporaryFaultError: the transfer broke off.
+            TransientFaultError: the transfer broke off.
         """
         # A length that is too large saves the transfer. The bytes count, because they fill the memory.
         with closing(self.stream):
@@ -100,7 +100,7 @@ def get(bucket: str, key: str, version_id: str = "") -> StoredObject:
         NotFoundError: there is no such bucket, object or version.
         UnreadableObjectError: the object is archived, or encrypted with a key of its owner's.
         MalformedRequestError: these cannot be names of a bucket and an object.
-        TemporaryFaultError: anything else.
+        TransientFaultError: anything else.
     """
     asked = time.perf_counter()
     version: Any = {"VersionId": version_id} if version_id else {}
@@ -122,7 +122,7 @@ def etag_now(bucket: str, key: str, version_id: str = "") -> str:
     """The ETag of an object as S3 has it now, or empty if it cannot be read.
 
     Raises:
-        TemporaryFaultError: S3 did not answer.
+        TransientFaultError: S3 did not answer.
     """
     try:
         found = get(bucket, key, version_id)
@@ -136,7 +136,7 @@ def latest_of(versions: Container[str], bucket: str, key: str) -> str:
     """Which of these versions of an object S3 stored last; empty if it has none of them.
 
     Raises:
-        TemporaryFaultError: S3 did not answer, or listing the versions (s3:ListBucketVersions) is not allowed.
+        TransientFaultError: S3 did not answer, or listing the versions (s3:ListBucketVersions) is not allowed.
     """
     with suppress(ProblemError), faults.translated(faults.FINAL):
         for version in _versions(bucket, key):
@@ -160,14 +160,14 @@ def get_json(bucket: str, key: str) -> StoredJson | None:
     """A JSON file, or None if there is none.
 
     Raises:
-        TemporaryFaultError: it cannot be read.
+        TransientFaultError: it cannot be read.
     """
     try:
         found = get(bucket, key)
     except NotFoundError:
         return None
     except ProblemError as problem:  # an archived result, say: its bucket must be mended
-        raise TemporaryFaultError(f"{bucket}/{key}: {problem.detail}") from problem
+        raise TransientFaultError(f"{bucket}/{key}: {problem.detail}") from problem
     try:
         return StoredJson(json.loads(found.read(_MAX_RESULT_BYTES)), found.etag)
     except (ValueError, RecursionError, ImageTooLargeError):
@@ -181,7 +181,7 @@ def put_json(bucket: str, key: str, value: Mapping[str, Any], *, replaces: str =
         Whether it was written. If not, read again what is there.
 
     Raises:
-        TemporaryFaultError: it cannot be written.
+        TransientFaultError: it cannot be written.
     """
     from botocore.exceptions import ClientError
 
@@ -205,7 +205,7 @@ def add_tags(bucket: str, key: str, version_id: str, tags: Mapping[str, str]) ->
 
     Raises:
         NotFoundError: the object has gone.
-        TemporaryFaultError: anything else.
+        TransientFaultError: anything else.
     """
     from botocore.exceptions import ClientError
 

@@ -63,7 +63,7 @@ def test_the_file_knows_its_confidence_threshold(trained: tuple[list[str], Path]
     assert cli.main([*flags, "--max-accuracy-drop", "100", "--max-false-alarm-rate", "0.6"]) == 0
     classifier, validation = (
         Classifier(output / "out.tflite"),
-        data.read_split(data.open_source(Path(flags[1])), "validation"),
+        data.read_split(data.open_data_set(Path(flags[1])), "validation"),
     )
     answers = [classifier.classify(photo.data) for photo in validation]
     confidences = [max(one.probability, 1 - one.probability) for one in answers]
@@ -91,7 +91,7 @@ def test_a_photo_and_its_mirror_image_get_the_same_answer_with_test_time_augment
     named, output = trained
     assert cli.main([*named, "--max-accuracy-drop", "100", "--quantize", "none", *flags]) == 0
     classifier = Classifier(output / "out.tflite")
-    photos = [decode(photo.data, 32, 32) for photo in data.read_split(data.open_source(Path(named[1])), "test")]
+    photos = [decode(photo.data, 32, 32) for photo in data.read_split(data.open_data_set(Path(named[1])), "test")]
     one, other = (
         np.array([classifier.probabilities(pixels[:, ::step].tobytes())[-1] for pixels in photos]) for step in (1, -1)
     )
@@ -200,20 +200,20 @@ def test_one_name_for_two_files_is_refused(trained: tuple[list[str], Path], caps
 def test_representative_photos_come_from_the_training_split_and_are_always_the_same(
     photo_folder: Callable[[int], Path],
 ) -> None:
-    source = data.open_source(photo_folder(40))
-    split = {decode(photo.data, 32, 32).tobytes() for photo in data.read_split(source, "train")}
-    one, two, other = (conversion._representative(source, 32, 10, seed) for seed in (1, 1, 2))
+    data_set = data.open_data_set(photo_folder(40))
+    split = {decode(photo.data, 32, 32).tobytes() for photo in data.read_split(data_set, "train")}
+    one, two, other = (conversion._representative(data_set, 32, 10, seed) for seed in (1, 1, 2))
     assert len(one) == 10
     assert {image.tobytes() for image in one} <= split
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
-    assert len(conversion._representative(source, 32, 99, 1)) == len(split) == 64
+    assert len(conversion._representative(data_set, 32, 99, 1)) == len(split) == 64
 
 
 def test_representative_photos_are_none_that_training_skipped(photo_folder: Callable[[int], Path]) -> None:
-    source = data.open_source(photo_folder(40))
-    skipped = {photo.name for photo in data.read_split(source, "train")[::4]}
-    assert len(conversion._representative(source, 32, 99, 1, skipped)) == 64 - len(skipped)
+    data_set = data.open_data_set(photo_folder(40))
+    skipped = {photo.name for photo in data.read_split(data_set, "train")[::4]}
+    assert len(conversion._representative(data_set, 32, 99, 1, skipped)) == 64 - len(skipped)
 
 
 @pytest.mark.parametrize("name", ["baseline.keras", "folder.tflite"])
@@ -234,10 +234,10 @@ def test_representative_photos_are_those_that_decode(photo_folder: Callable[[int
     broken = sorted(folder.rglob("*.jpg"))[::4]
     for file in broken:
         file.write_bytes(file.read_bytes()[:700])
-    source = data.open_source(folder)
-    whole = [photo for photo in data.read_split(source, "train") if folder / photo.name not in broken]
-    assert len(whole) < len(source.bounds("train"))
-    assert len(conversion._representative(source, 32, 99, 1)) == len(whole)
+    data_set = data.open_data_set(folder)
+    whole = [photo for photo in data.read_split(data_set, "train") if folder / photo.name not in broken]
+    assert len(whole) < len(data_set.bounds("train"))
+    assert len(conversion._representative(data_set, 32, 99, 1)) == len(whole)
 
 
 def test_a_python_without_the_packages_is_an_error_that_names_it(

@@ -63,8 +63,8 @@ def test_files_and_metadata_have_the_labels_and_no_positive_class(place: Path) -
 
 
 def test_make_predict_answers_in_these_labels(place: Path) -> None:
-    source = data.open_source(place / "digits")
-    photo = next(iter(data.read_split(source, "train")))
+    data_set = data.open_data_set(place / "digits")
+    photo = next(iter(data.read_split(data_set, "train")))
     answer = predict(place / "models" / SHIPPED["int8"], place / "digits" / photo.name)
     assert list(answer["probabilities"]) == list(LABELS)
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -76,7 +76,7 @@ def test_make_predict_answers_in_these_labels(place: Path) -> None:
 
 def test_evaluation_has_the_answers_of_the_file(place: Path) -> None:
     test, classifier = published(place)["test"], Classifier(place / "models" / SHIPPED["int8"])
-    photos = {photo.name: photo.data for photo in data.read_split(data.open_source(place / "digits"), "test")}
+    photos = {photo.name: photo.data for photo in data.read_split(data.open_data_set(place / "digits"), "test")}
     predictions = [classifier.classify(photos[name]) for name in test["names"]]
     assert [LABELS[place] for place in test["predicted"]] == [one.label for one in predictions]
     assert test["confidences"] == pytest.approx([one.probability for one in predictions], abs=1e-6)

@@ -195,19 +195,19 @@ def test_a_chosen_photo_gets_its_answer_with_all_that_is_known_of_it(page: Page,
 
 
 def test_an_uncertain_answer_looks_uncertain_and_says_why(
-    open_page: Open, page: Page, unsure_model_path: Path, photo_server: str
+    open_page: Open, page: Page, uncertain_model_path: Path, photo_server: str
 ) -> None:
     page.set_input_files("#files", CAT)
     settled(page, 1)
-    expect(card(page, "cat.jpg")).not_to_contain_text("Not sure")
-    with local_service(**may_fetch_from(photo_server), MODEL_PATH=str(unsure_model_path)) as unsure:
-        doubting = open_page(at=unsure)
+    expect(card(page, "cat.jpg")).not_to_contain_text("Uncertain")
+    with local_service(**may_fetch_from(photo_server), MODEL_PATH=str(uncertain_model_path)) as uncertain:
+        doubting = open_page(at=uncertain)
         doubting.set_input_files("#files", CAT)
         settled(doubting, 1)
         shown = card(doubting, "cat.jpg")
-        expect(shown.locator(".label")).to_have_text("Not sure")
+        expect(shown.locator(".label")).to_have_text("Uncertain")
         expect(shown.locator(".doubt")).to_contain_text("is below the model's threshold, > 99.9%. The photo may show")
-        expect(doubting.get_by_role("status")).to_contain_text("not sure")
+        expect(doubting.get_by_role("status")).to_contain_text("uncertain")
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
@@ -261,7 +261,7 @@ def test_a_photo_from_the_camera(page: Page) -> None:
     take.click()
     expect(dialog).to_be_hidden()
     settled(page, 1)
-    expect(card(page, "Camera").locator(".label")).to_have_text(re.compile("cat|dog|Not sure"))
+    expect(card(page, "Camera").locator(".label")).to_have_text(re.compile("cat|dog|Uncertain"))
     assert page.locator("video").evaluate("video => video.srcObject") is None
 
 

@@ -147,14 +147,14 @@ def test_the_plots_show_each_photo_once_and_the_mistakes_worst_first(root: Path)
 
 
 def test_thumbnails_of_mistakes_are_those_of_the_photos_named(shipped: Shipped, tmp_path: Path) -> None:
-    source = data.open_source(shipped.run.photos)
-    photos = list(data.read_split(source, "test"))
+    data_set = data.open_data_set(shipped.run.photos)
+    photos = list(data.read_split(data_set, "test"))
     wrong = {
         "names": [photo.name for photo in photos],
         "labels": [photo.label for photo in photos],
         "probabilities": [1.0 - photo.label for photo in photos],
     }
-    figure = plots.mistakes(wrong, source, "dog")
+    figure = plots.mistakes(wrong, data_set, "dog")
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert len(titles) == len(photos)
     style.save(figure, tmp_path / "plots" / "mistakes.png")

@@ -22,9 +22,9 @@ def test_right_answers_come_first_and_the_worst_mistakes_last() -> None:
 
 
 def test_each_map_lies_over_its_photo(tmp_path: Path, model_path: Path) -> None:
-    source, classifier = data.open_source(make_photos(tmp_path / "photos", 40)), Classifier(model_path)
-    test = check.answers(classifier, list(data.read_split(source, "test")), 8, "test")
-    figure = heat_maps.draw(test, source, classifier)
+    data_set, classifier = data.open_data_set(make_photos(tmp_path / "photos", 40)), Classifier(model_path)
+    test = check.answers(classifier, list(data.read_split(data_set, "test")), 8, "test")
+    figure = heat_maps.draw(test, data_set, classifier)
     assert len(figure.axes) == 6
     for axes in figure.axes:
         photo, evidence = axes.images
@@ -35,10 +35,10 @@ def test_each_map_lies_over_its_photo(tmp_path: Path, model_path: Path) -> None:
 
 
 def test_a_file_without_a_map_is_an_error(tmp_path: Path) -> None:
-    source = data.open_source(make_photos(tmp_path / "photos", 40))
+    data_set = data.open_data_set(make_photos(tmp_path / "photos", 40))
     file = tmp_path / "model.tflite"
     file.write_bytes(model_file.pack((TINY / "float32.tflite").read_bytes(), ("cat", "dog"), "dog", {}))
     classifier = Classifier(file)
-    test = check.answers(classifier, list(data.read_split(source, "test")), 8, "test")
+    test = check.answers(classifier, list(data.read_split(data_set, "test")), 8, "test")
     with pytest.raises(NoExplanationError):
-        heat_maps.draw(test, source, classifier)
+        heat_maps.draw(test, data_set, classifier)

@@ -91,11 +91,11 @@ def test_on_a_terminal_a_table() -> None:
     assert 0 <= float(row.split()[2]) < 0.5
 
 
-def test_a_photo_below_the_threshold_is_uncertain(unsure_model_path: Path) -> None:
-    _, shown = on_a_terminal("--model", str(unsure_model_path), CAT)
+def test_a_photo_below_the_threshold_is_uncertain(uncertain_model_path: Path) -> None:
+    _, shown = on_a_terminal("--model", str(uncertain_model_path), CAT)
     (row,) = (line for line in shown.splitlines() if CAT in line)
     assert "  uncertain" in row
-    assert lines(run("--model", str(unsure_model_path), CAT))[0]["uncertain"] is True
+    assert lines(run("--model", str(uncertain_model_path), CAT))[0]["uncertain"] is True
 
 
 def test_more_than_two_labels(seven_model_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:
     assert "decode;dur=" in response.headers["server-timing"]
 
 
-def test_a_photo_that_below_the_threshold_is_uncertain(unsure_model_path: Path, cat_jpeg: bytes) -> None:
-    _, answer = ask(App(Settings(model_path=unsure_model_path)), "POST", "/predict", cat_jpeg)
+def test_a_photo_that_below_the_threshold_is_uncertain(uncertain_model_path: Path, cat_jpeg: bytes) -> None:
+    _, answer = ask(App(Settings(model_path=uncertain_model_path)), "POST", "/predict", cat_jpeg)
     assert answer["label"] == "cat"
     assert answer["uncertain"] is True
 

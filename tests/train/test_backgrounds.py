@@ -52,7 +52,7 @@ def test_the_shares_of_all_places_have_the_logit_for_a_mean() -> None:
 
 @pytest.fixture
 def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> splits.Photos:
-    return splits.load_split(data.open_source(photo_folder(40)), "train", 32, tmp_path / "cache")
+    return splits.load_split(data.open_data_set(photo_folder(40)), "train", 32, tmp_path / "cache")
 
 
 def with_bias(*bias: float) -> keras.Model:
@@ -99,8 +99,8 @@ def test_photos_that_were_left_out_of_training_are_left_out(
     folder = photo_folder(40)
     for broken in sorted(folder.rglob("*.jpg"))[::4]:
         broken.write_bytes(broken.read_bytes()[:700])
-    source = data.open_source(folder)
-    photos = splits.load_split(source, "train", 32, tmp_path / "cache")
+    data_set = data.open_data_set(folder)
+    photos = splits.load_split(data_set, "train", 32, tmp_path / "cache")
     assert photos.skipped
     assert len(backgrounds.cut(with_bias(0.0), photos)) == len(photos)
 

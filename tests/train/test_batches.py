@@ -15,7 +15,7 @@ from train.pixels import Pixels
 
 @pytest.fixture
 def photos(photo_folder: Callable[[int], Path], tmp_path: Path) -> splits.Photos:
-    return splits.load(data.open_source(photo_folder(50)), 32, tmp_path / "cache")["train"]
+    return splits.load(data.open_data_set(photo_folder(50)), 32, tmp_path / "cache")["train"]
 
 
 def labeled(photos: splits.Photos, labels: Sequence[int]) -> splits.Photos:

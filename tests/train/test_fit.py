@@ -108,7 +108,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run(
 
 
 def test_a_photo_that_changes_while_training_ends_it_in_one_line(photo_folder: Folder, tmp_path: Path) -> None:
-    photos = splits.load_split(data.open_source(photo_folder(40)), "train", 32, tmp_path / "cache")
+    photos = splits.load_split(data.open_data_set(photo_folder(40)), "train", 32, tmp_path / "cache")
     Path(photos.stored[3].file).write_bytes(b"no photo")
     with pytest.raises(data.DataError) as raised, fit._errors_of_photos():
         list(batches.in_order(photos, 8))

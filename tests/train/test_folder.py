@@ -157,11 +157,11 @@ def test_names_that_are_not_utf_8_are_escaped(tmp_path: Path) -> None:
     named, note = os.fsdecode(b"caf\xe9.jpg"), os.fsdecode(b"caf\xe9.txt")
     (photos / "cat" / "000.jpg").rename(photos / "cat" / named)
     (photos / "cat" / note).write_text("a note")
-    source = data.FolderSource(photos)
-    (photo,) = (photo for photo in source.photos if photo.name.startswith("cat/caf"))
+    data_set = data.FolderDataSet(photos)
+    (photo,) = (photo for photo in data_set.photos if photo.name.startswith("cat/caf"))
     assert photo.name == r"cat/caf\udce9.jpg"
     assert photo.data == (photos / "cat" / named).read_bytes()
-    assert rb"cat/caf\udce9.txt" in source.table().encode()
+    assert rb"cat/caf\udce9.txt" in data_set.table().encode()
 
 
 def test_links_to_photos_and_folders_are_followed(tmp_path: Path) -> None:

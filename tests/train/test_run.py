@@ -88,7 +88,7 @@ def test_everything_goes_to_the_folder_of_the_run(finished: None, trained: Path)
     }  # fmt: skip
     known = metadata.read(Path("runs/photos"))
     assert known["data"]["labels"] == ["cat", "dog"]
-    assert known["data"]["identity"] == data.open_source(Path("photos")).identity()
+    assert known["data"]["identity"] == data.open_data_set(Path("photos")).identity()
     assert known["data_dir"] == str(trained / "photos")
 
 
@@ -167,7 +167,7 @@ def test_a_folder_holds_networks_of_one_data_set(finished: None, capsys: pytest.
 
 def test_a_renamed_folder_holds_the_same_data_set(finished: None, capsys: pytest.CaptureFixture[str]) -> None:
     Path("photos").rename("renamed")
-    assert metadata.open_source(metadata.read(Path("runs/photos")), Path("renamed")).name == "renamed"
+    assert metadata.data_set_of(metadata.read(Path("runs/photos")), Path("renamed")).name == "renamed"
     assert start("--data-dir", "renamed", "--output", "runs/photos") == 2
     assert "baseline.keras: exists; replace it with --overwrite" in capsys.readouterr().err
 
@@ -254,7 +254,7 @@ def test_a_finished_run_whose_file_was_replaced_is_not_finished(
 
 
 def test_an_interrupted_run_replaces_no_other_network(interrupted: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    metadata.write(Path("runs/photos"), {"data": {"identity": data.open_source(Path("photos")).identity()}})
+    metadata.write(Path("runs/photos"), {"data": {"identity": data.open_data_set(Path("photos")).identity()}})
     in_the_place_of("mobilenetv2")
     assert start("--resume") == 2
     assert "baseline.keras: is mobilenetv2 by now; replace it with --overwrite" in capsys.readouterr().err

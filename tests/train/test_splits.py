@@ -20,7 +20,7 @@ Folder = Callable[[int], Path]
 
 def test_splits_are_80_10_10_without_overlap_and_the_same_on_every_run(photo_folder: Folder, tmp_path: Path) -> None:
     folder = photo_folder(50)
-    runs = [splits.load(data.open_source(folder), 32, tmp_path / name) for name in ("one", "two")]
+    runs = [splits.load(data.open_data_set(folder), 32, tmp_path / name) for name in ("one", "two")]
     assert {split: len(photos) for split, photos in runs[0].items()} == {"train": 80, "validation": 10, "test": 10}
     names = [photo.name for photos in runs[0].values() for photo in photos.stored]
     assert len(set(names)) == 100
@@ -29,17 +29,17 @@ def test_splits_are_80_10_10_without_overlap_and_the_same_on_every_run(photo_fol
 
 
 def test_labels_come_from_folder_names(photo_folder: Folder, tmp_path: Path) -> None:
-    source = data.open_source(photo_folder(40))
-    assert source.labels == ("cat", "dog")
-    for photos in splits.load(source, 32, tmp_path / "cache").values():
+    data_set = data.open_data_set(photo_folder(40))
+    assert data_set.labels == ("cat", "dog")
+    for photos in splits.load(data_set, 32, tmp_path / "cache").values():
         assert len(photos)
         for photo, label in zip(photos.stored, photos.labels, strict=True):
-            assert photo.name.split("/")[0] == source.labels[label]
+            assert photo.name.split("/")[0] == data_set.labels[label]
 
 
 def test_pixels_are_those_that_serving_sees(photo_folder: Folder, tmp_path: Path) -> None:
     folder = photo_folder(40)
-    photos = splits.load(data.open_source(folder), 32, tmp_path / "cache")
+    photos = splits.load(data.open_data_set(folder), 32, tmp_path / "cache")
     for part, with_margin in ((photos["test"], False), (photos["train"], True)):
         pixels = np.concatenate(list(part.decoded(3)))
         assert pixels.shape == (len(part), part.side, part.side, 3)
@@ -53,7 +53,7 @@ def test_pixels_are_those_that_serving_sees(photo_folder: Folder, tmp_path: Path
 
 def cached(folder: Path, cache_dir: Path) -> int:
     """The number of manifests in the cache after all splits were loaded."""
-    splits.load(data.open_source(folder), 32, cache_dir)
+    splits.load(data.open_data_set(folder), 32, cache_dir)
     return len(list(cache_dir.iterdir()))
 
 
@@ -95,8 +95,8 @@ def test_a_reworded_comment_checks_nothing_again(
 def test_a_photo_that_can_only_be_decoded_smaller_is_left_out(photo_folder: Folder, tmp_path: Path) -> None:
     folder = photo_folder(40)
     (folder / "cat" / "wide.jpg").write_bytes(panorama())
-    source = data.open_source(folder)
-    found = {size: splits.load(source, size, tmp_path / "cache") for size in (32, 160)}
+    data_set = data.open_data_set(folder)
+    found = {size: splits.load(data_set, size, tmp_path / "cache") for size in (32, 160)}
     assert {size: sum(map(len, parts.values())) for size, parts in found.items()} == {32: 81, 160: 80}
     (why,) = (why for part in found[160].values() for why in part.skipped.values())
     assert "the limit for its kind" in why
@@ -130,7 +130,7 @@ def test_broken_files_are_skipped_counted_and_named(
     (folder / "cat" / "003.jpg").write_bytes(whole[: len(whole) // 2])
     whole = (folder / "dog" / "004.jpg").read_bytes()
     (folder / "dog" / "004.jpg").write_bytes(whole[: len(whole) // 2])
-    photos = splits.load(data.open_source(folder), 32, tmp_path / "cache")
+    photos = splits.load(data.open_data_set(folder), 32, tmp_path / "cache")
     assert sum(map(len, photos.values())) == 78
     assert {name for part in photos.values() for name in part.skipped} == {"cat/003.jpg", "dog/004.jpg"}
     printed = capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_a_split_without_a_photo_of_a_class_that_decodes_is_an_error(photo_folde
     whole = (tmp_path / "test" / "cat" / "000.jpg").read_bytes()
     (tmp_path / "test" / "cat" / "000.jpg").write_bytes(whole[:700])
     with pytest.raises(data.DataError, match="the test split has no photo of cat that can be used; each class needs"):
-        splits.load_split(data.open_source(tmp_path), "test", 32, tmp_path / "cache")
+        splits.load_split(data.open_data_set(tmp_path), "test", 32, tmp_path / "cache")
 
 
 def test_near_duplicates_never_cross_splits(
@@ -169,7 +169,7 @@ def test_near_duplicates_never_cross_splits(
     for copy, original in copies.items():
         with Image.open(folder / original) as picture:
             picture.resize((picture.width * 2, picture.height * 2)).save(folder / copy, quality=60)
-    photos = splits.load(data.open_source(folder), 32, tmp_path)
+    photos = splits.load(data.open_data_set(folder), 32, tmp_path)
     assert {split: len(part) for split, part in photos.items()} == {"train": 76, "validation": 2, "test": 2}
     skipped = photos["train"].skipped | photos["validation"].skipped
     assert skipped.keys() == copies.keys()

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from serve.errors import NotFoundError
 from serve.s3 import client, storage
-from serve.s3.faults import TemporaryFaultError
+from serve.s3.faults import TransientFaultError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Exchange, Proxy, refuses
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
@@ -178,7 +178,7 @@ def test_only_what_can_pass_is_tried_again(
     s3: "S3Client", s3_proxy: Proxy, status: int, code: str, requests: int
 ) -> None:
     s3_proxy.faults = [refuses("GET", status, code)]
-    with pytest.raises(TemporaryFaultError, match=code):
+    with pytest.raises(TransientFaultError, match=code):
         storage.get(UPLOADS, "a.jpg")
     assert len(s3_proxy.requests) == requests
 
@@ -192,5 +192,5 @@ def test_an_error_that_is_no_xml_has_its_status(s3: "S3Client", s3_proxy: Proxy)
         return True
 
     s3_proxy.faults = [gateway]
-    with pytest.raises(TemporaryFaultError, match="502"):
+    with pytest.raises(TransientFaultError, match="502"):
         storage.get(UPLOADS, "a.jpg")

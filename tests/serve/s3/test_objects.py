@@ -71,7 +71,7 @@ def test_a_passing_fault_is_retried_and_not_recorded(
     s3_proxy.faults = [fault]
     assert classify(s3_app, invocation, *uploads) == [Prediction, "retry", Prediction]
     assert len(s3.list_objects_v2(Bucket=RESULTS)["Contents"]) == 2
-    assert log()[1]["error"] == "temporary-fault"
+    assert log()[1]["error"] == "transient-fault"
     s3_proxy.faults = []
     assert classify(s3_app, invocation, *uploads) == [Prediction] * 3
     assert len(s3.list_objects_v2(Bucket=RESULTS)["Contents"]) == 3

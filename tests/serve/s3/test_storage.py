@@ -16,7 +16,7 @@ from serve.errors import (
     UnreadableObjectError,
 )
 from serve.s3 import storage
-from serve.s3.faults import TemporaryFaultError
+from serve.s3.faults import TransientFaultError
 from tests.serve.s3_servers import RESULTS, UPLOADS, Fault, Proxy, breaks_off, endless, refuses, stalls
 
 pytest.importorskip("moto", reason="needs moto: it is in the dev environment")
@@ -97,11 +97,11 @@ def test_bytes_are_counted_when_the_length_is_not_told(s3: "S3Client", s3_proxy:
         (breaks_off("GET"), "IncompleteRead|expected"),
     ],
 )
-def test_what_can_pass_or_be_mended_is_a_temporary_fault(
+def test_what_can_pass_or_be_mended_is_a_transient_fault(
     s3: "S3Client", s3_proxy: Proxy, fault: Fault, message: str
 ) -> None:
     s3_proxy.faults = [fault]
-    with pytest.raises(TemporaryFaultError, match=message):
+    with pytest.raises(TransientFaultError, match=message):
         read(max_bytes=10_000)
 
 
@@ -131,7 +131,7 @@ def test_what_never_passes_is_a_problem(
 
 def test_a_result_that_cannot_be_read_is_for_the_deployer_to_mend(s3: "S3Client", s3_proxy: Proxy) -> None:
     s3_proxy.faults = [refuses("GET", 403, "InvalidObjectState")]
-    with pytest.raises(TemporaryFaultError, match=f"{RESULTS}/r.json: The object is archived"):
+    with pytest.raises(TransientFaultError, match=f"{RESULTS}/r.json: The object is archived"):
         storage.get_json(RESULTS, "r.json")
 
 
@@ -141,20 +141,20 @@ def test_a_server_that_stalls_is_given_up(
 ) -> None:
     monkeypatch.setattr(storage, "READ_TIMEOUT_S", 0.1)
     s3_proxy.faults = [stalls("GET", promised)]
-    with pytest.raises(TemporaryFaultError, match=r"[Tt]imeout|timed out"):
+    with pytest.raises(TransientFaultError, match=r"[Tt]imeout|timed out"):
         read()
 
 
 def test_no_server_at_all(s3_environment: pytest.MonkeyPatch) -> None:
     s3_environment.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
-    with pytest.raises(TemporaryFaultError, match="Could not connect"):
+    with pytest.raises(TransientFaultError, match="Could not connect"):
         read()
 
 
 def test_no_credentials(s3: "S3Client", s3_environment: pytest.MonkeyPatch) -> None:
     s3_environment.delenv("AWS_ACCESS_KEY_ID")
     s3_environment.delenv("AWS_SECRET_ACCESS_KEY")
-    with pytest.raises(TemporaryFaultError, match="credentials"):
+    with pytest.raises(TransientFaultError, match="credentials"):
         read()
 
 
@@ -180,7 +180,7 @@ def test_the_latest_of_some_versions(s3: "S3Client", key: str) -> None:
 
 def test_versions_that_may_not_be_listed_are_for_the_deployer_to_mend(s3: "S3Client", s3_proxy: Proxy) -> None:
     s3_proxy.faults = [refuses(f"GET {UPLOADS}", 403, "AccessDenied")]
-    with pytest.raises(TemporaryFaultError, match=r"AccessDenied.*ListObjectVersions"):
+    with pytest.raises(TransientFaultError, match=r"AccessDenied.*ListObjectVersions"):
         storage.latest_of({"v1"}, UPLOADS, KEY)
 
 
@@ -217,9 +217,9 @@ def test_a_conflict_is_a_lost_race_too(s3: "S3Client", s3_proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (400, "KeyTooLongError"), (503, "SlowDown")])
-def test_what_cannot_be_written_is_a_temporary_fault(s3: "S3Client", s3_proxy: Proxy, status: int, code: str) -> None:
+def test_what_cannot_be_written_is_a_transient_fault(s3: "S3Client", s3_proxy: Proxy, status: int, code: str) -> None:
     s3_proxy.faults = [refuses("PUT", status, code)]
-    with pytest.raises(TemporaryFaultError, match=code):
+    with pytest.raises(TransientFaultError, match=code):
         storage.put_json(RESULTS, "r.json", {})
 
 
