@@ -37,6 +37,8 @@ _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 byte
 MAX_DECODERS: Final = 6
 """Six of the greediest photos fit into the 2 GiB of `k8s/deployment.yaml`: docs/robustness.md, "Several at once"."""
 
+_LARGEST_WITH_URL: Final = 64 * 1024  # bytes of a body: a URL has 2,048 characters at most, each of 12 bytes at most
+
 DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
 """Photos that one worker classifies at once. More threads than processors would only wait for each other."""
 
@@ -123,9 +125,14 @@ class _Answers:
 
 
 def _may_bring_url(request: Request, body: bytearray) -> bool:
-    """Whether there may be a URL in a request. The app knows for sure, when it has read the body in a thread."""
-    if "url" in request.query_params or "content-encoding" in request.headers:
+    """Whether there may be a URL in a request. The app knows for sure, when it has read the body in a thread.
+
+    What may bring megabytes waits for a decoder, whose memory is accounted for: compressed bodies, and `data:` URLs.
+    """
+    if "url" in request.query_params:
         return True
+    if "content-encoding" in request.headers or len(body) > _LARGEST_WITH_URL:
+        return False
     start = bytes(body[: formats.HEADER_BYTES])
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "multipart/form-data" or formats.sniff(start):

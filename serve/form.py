@@ -64,7 +64,7 @@ def _check(body: bytes, boundary: str) -> None:
     """Name the mistakes that clients make; the parser would call most of them the same."""
     if not boundary:
         raise MalformedRequestError(_NO_BOUNDARY)
-    delimiter = f"--{boundary}".encode()
+    delimiter = f"--{boundary}".encode(errors="replace")
     if delimiter not in body:
         raise MalformedRequestError(_OTHER_BOUNDARY)
     if delimiter + b"\n" in body:

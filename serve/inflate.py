@@ -3,7 +3,6 @@
 import zlib
 from typing import Final
 
-_MAX_CODINGS: Final = 3  # one in practice
 _MAX_MEMBERS: Final = 100  # of a gzip file; one in practice
 _BLOCK_BYTES: Final = 65_536  # what follows a member in its last block is copied for the next
 _GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -16,38 +15,34 @@ class UnknownCodingError(ValueError):
     """The body has a content coding that nothing here undoes; the message names it."""
 
 
-def codings(header: str) -> list[str]:
-    """The codings of a Content-Encoding header that must be undone, in the order in which they were applied.
+def coding_of(header: str) -> str:
+    """The coding of a Content-Encoding header to undo; empty if there is none.
 
     Words that are no coding, such as "utf-8", "base64", "none" or S3's "aws-chunked", do not change a body: browsers
     ignore them too.
 
     Raises:
-        UnknownCodingError: one is a coding that nothing here undoes, or there are too many.
+        UnknownCodingError: nothing here undoes it; or there are several, which multiply the work.
     """
     words = [word.strip().lower() for word in header.split(",")]
     if found := next((word for word in words if word in _FOREIGN), ""):
         raise UnknownCodingError(found)
     known = [word for word in words if word in _KNOWN]
-    if len(known) > _MAX_CODINGS:
-        raise UnknownCodingError(", ".join(known[:_MAX_CODINGS]) + ", ...")
-    return known
+    if known[1:]:
+        raise UnknownCodingError(", ".join(known[:2]))
+    return "".join(known)
 
 
-def decoded(body: bytes | bytearray, applied: list[str], max_bytes: int) -> bytes:
-    """The body without these codings, or more than `max_bytes` of something in between.
+def decoded(body: bytes | bytearray, coding: str, max_bytes: int) -> bytes:
+    """The body without this coding, if it has one; at most `max_bytes` + 1 of it.
 
     Raises:
         ValueError: it does not match its coding, or ends early.
     """
     try:
-        for coding in reversed(applied):
-            body = inflated(body, coding, max_bytes)
-            if len(body) > max_bytes:
-                break
+        return inflated(body, coding, max_bytes) if coding else bytes(body)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    return bytes(body)
 
 
 def inflated(data: bytes | bytearray, coding: str, max_bytes: int) -> bytes:

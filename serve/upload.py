@@ -190,7 +190,7 @@ def _decompressed(request: Request, max_bytes: int) -> bytes:
 
     limit = 2 * max_bytes  # base64 in JSON takes a third more than the photo, and a form a little
     try:
-        body = inflate.decoded(request.body, inflate.codings(header), limit)
+        body = inflate.decoded(request.body, inflate.coding_of(header), limit)
     except inflate.UnknownCodingError as error:
         raise UnsupportedImageTypeError(
             f"The service does not undo the Content-Encoding {error}. Send the body uncompressed, or with gzip."

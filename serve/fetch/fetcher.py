@@ -24,7 +24,7 @@ from serve.fetch.addresses import Address, Network, is_public
 from serve.fetch.response import HttpResponse, read_head
 from serve.fetch.url import MALFORMED, MAX_LOCATION_LENGTH, URL_SAFE, Target, parse
 from serve.fetch.wire import Deadline, Dial, Resolver, Wire, resolved, system_dial, system_resolve, too_large
-from serve.inflate import codings, decoded
+from serve.inflate import coding_of, decoded
 
 if TYPE_CHECKING:  # at run time the first https URL loads it: others do not pay
     import ssl
@@ -192,13 +192,13 @@ class Fetcher:
             status = "" if self._policy.allowed_networks else f" Its status was {response.status}."
             raise FetchFailedError(_FAILED + status, found=f"{target}: status {response.status}")
         max_bytes = self._policy.max_bytes
-        applied = codings(response.headers.get("content-encoding", ""))
+        coding = coding_of(response.headers.get("content-encoding", ""))
         body = bytearray()
         for chunk in response.chunks():
             body += chunk
-            if not applied and len(body) > max_bytes:  # `Wire` limits what is still compressed
+            if not coding and len(body) > max_bytes:  # `Wire` limits what is still compressed
                 raise too_large(max_bytes)
-        plain = decoded(body, applied, max_bytes)
+        plain = decoded(body, coding, max_bytes)
         if len(plain) > max_bytes:
             raise too_large(max_bytes)
         return plain

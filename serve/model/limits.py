@@ -10,8 +10,8 @@ from serve.model.formats import Parts, jpeg
 MAX_IMAGE_PIXELS: Final = 50_000_000
 """The default ceiling on a photo's width x height, from its header, before anything is decoded."""
 
-MAX_SIDE: Final = 65_535
-"""In pixels; JPEG's own limit. A resize's tables grow with the sides: a line of 20 million pixels takes 380 MB."""
+MAX_SIDE: Final = 65_500
+"""In pixels; libjpeg's own limit. A resize's tables grow with the sides: a line of 20 million pixels takes 380 MB."""
 
 # What decoding takes at its peak, in bytes for each pixel of the header, measured. `max_pixels` of a JPEG with three
 # full-size channels at 1/4 scale is the measure: 3 x 2 bytes of coefficients, 4 / 16 of pixels.

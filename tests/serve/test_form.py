@@ -54,6 +54,7 @@ def test_a_header_without_a_boundary_is_the_clients_to_set(content_type: str) ->
 def test_a_boundary_of_another_form() -> None:
     assert "does not have the boundary" in words(form(("file", PHOTO)), "multipart/form-data; boundary=other")
     assert "does not have the boundary" in words(PHOTO)
+    assert "does not have the boundary" in words(PHOTO, 'multipart/form-data; boundary="\ud800"')  # as JSON may have it
 
 
 def test_lines_that_end_with_lf() -> None:

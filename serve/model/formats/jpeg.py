@@ -101,14 +101,15 @@ def _joined(profile: dict[int, bytes]) -> bytes:
 
 
 def _scan_pixels(data: bytes, position: int, frame: bytes) -> int:
-    """How many pixels the scans visit, all together; a channel at half the resolution counts for a fourth.
+    """How many pixels the scans visit, in blocks of 8 x 8; a channel at half the resolution counts for a fourth.
 
     A sequential JPEG whose first scan has all channels has one scan: decoders read no other.
     """
     if not frame:
         raise broken("JPEG")
-    pixels = int.from_bytes(frame[2:4], "big") * int.from_bytes(frame[4:6], "big")
-    if frame[0] != _PROGRESSIVE and data[position + 4 : position + 5] == frame[6:7]:
+    pixels = (int.from_bytes(frame[2:4], "big") + 7 & ~7) * (int.from_bytes(frame[4:6], "big") + 7 & ~7)
+    _, scan, _ = _segment(data, position)
+    if frame[0] != _PROGRESSIVE and data[scan : scan + 1] == frame[6:7]:
         return pixels
     shares, visited = _shares(frame), 0.0
     for _ in range(MAX_PARTS):

@@ -21,11 +21,14 @@ def parts(data: bytes) -> Parts:
     kept, exif, profile = [data[:_SIGNATURE]], b"", None
     position, in_pixels = _SIGNATURE, False
     for _ in range(MAX_PARTS):
-        kind, start, end = _chunk(data, position)
+        is_cut = in_pixels and position == len(data)  # only the end is missing
+        kind, start, end = (b"IEND", 0, 0) if is_cut else _chunk(data, position)
         if kind == b"IEND" or (in_pixels and kind != b"IDAT"):
             kept.append(_end())
             return Parts(b"".join(kept), exif, profile or b"", _inflated(kept[1] if len(kept) > 2 else b""))
         in_pixels = kind == b"IDAT"
+        if kind == b"IHDR" and kept[1:]:  # decoders would take the last one
+            raise broken("PNG")
         if kind in _NEEDED:
             kept.append(data[position : end + 4])
         elif kind == b"eXIf":
@@ -33,9 +36,6 @@ def parts(data: bytes) -> Parts:
         elif kind == b"iCCP" and profile is None:
             profile = _profile(data[start:end])
         position = end + 4
-        if in_pixels and position == len(data):  # only the end is missing
-            kept.append(_end())
-            return Parts(b"".join(kept), exif, profile or b"", _inflated(kept[1]))
     raise too_many_parts()
 
 
@@ -67,7 +67,7 @@ def _end() -> bytes:
 
 def _profile(content: bytes) -> bytes:
     """The ICC profile in an iCCP chunk: a name, a zero, the method, which is zlib's, and the profile."""
-    compressed = content.partition(b"\0")[2][1:]
+    compressed = content.partition(b"\0")[2][1:MAX_PROFILE_BYTES]
     try:
         inflate = zlib.decompressobj()
         profile = inflate.decompress(compressed, MAX_PROFILE_BYTES)

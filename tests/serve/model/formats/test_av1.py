@@ -14,6 +14,12 @@ def bitstream(**options: object) -> bytes:
     return meta.data(meta.primary)
 
 
+def test_codecs_decode_whole_blocks() -> None:
+    """1,880 frames one pixel wide, 0.9 MB, took 4.8 s."""
+    assert Coded(1, 32_768, 3.0, 1880).work() == Coded(64, 32_768, 3.0, 1880).work()
+    assert Coded(65, 1, 1.5, 1).work() == Coded(128, 64, 1.5, 1).work()
+
+
 @pytest.mark.parametrize(("subsampling", "samples"), [("4:0:0", 3.0), ("4:2:0", 3.0), ("4:2:2", 8.0), ("4:4:4", 6.0)])
 def test_every_chroma_format(subsampling: str, samples: float) -> None:
     """By profile: whether there are 8 or 10 bits, and color, stands behind the size."""
