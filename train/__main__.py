@@ -86,7 +86,10 @@ def _add_epochs(group: argparse._ArgumentGroup) -> None:
         "default: 6, or 0 with --epochs or --fine-tune-epochs",
     )
     group.add_argument(
-        "--patience", type=programs.count, default=5, help="epochs without a lower validation loss that end a phase"
+        "--patience",
+        type=programs.count,
+        default=5,
+        help="epochs below the highest validation accuracy so far that end a phase",
     )
 
 

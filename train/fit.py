@@ -149,8 +149,8 @@ def _compile(model: keras.Model, phase: Phase) -> None:
 class _Epochs(keras.callbacks.Callback):
     """Sets the learning rate; keeps the best weights, the state and the history; ends a phase that no longer improves.
 
-    Keras has a callback for each of these. After an interruption they do not know the best loss or how long they have
-    waited. Its learning rate schedules are computed again for each weight in each step.
+    Keras has a callback for each of these. After an interruption they do not know the best accuracy, or how long
+    they have waited. Its learning rate schedules are computed again for each weight in each step.
     """
 
     def __init__(self, phase: Phase, run: Run, state: Progress, interrupted: threading.Event) -> None:
@@ -183,8 +183,10 @@ class _Epochs(keras.callbacks.Callback):
         state.start_epoch()
         state.waited += 1
         state.history.append({"phase": self._phase.name, "epoch": epoch + 1, "seconds": seconds, **figures})
-        if figures["val_loss"] < state.best_loss:
-            state.best_loss, state.waited = figures["val_loss"], 0
+        # Of epochs that are as accurate, the later: its learning rate was lower. The loss would often choose an early
+        # one, because it is that of a few mislabeled photos.
+        if figures["val_accuracy"] >= state.best_accuracy:
+            state.best_accuracy, state.waited = figures["val_accuracy"], 0
             self.model.save_weights(self._run.folder / "best.weights.h5")
         if state.waited >= self._phase.patience:
             self.model.stop_training = True

@@ -23,7 +23,7 @@ class Phase:
             et al. 2022, arXiv:2106.05237), and 1/2 for backgrounds.
         epochs: the most epochs.
         learning_rate: the peak. The rate rises over the first twentieth of the steps and falls to zero along a cosine.
-        patience: epochs without a lower validation loss that end the phase.
+        patience: epochs below the highest validation accuracy so far that end the phase.
         weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
         label_smoothing: moves the targets 0 and 1 towards 1/2.
         batch_norm_momentum: of the moving averages, while fine-tuning.

@@ -1,7 +1,6 @@
 """The state of an interrupted run, on disk: weights, optimizer, random states, history."""
 
 import json
-import math
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ class Progress:
     epoch: int = 0
     step: int = 0  # steps done of the epoch
     elapsed: float = 0.0  # seconds, in these steps
-    best_loss: float = math.inf
+    best_accuracy: float = 0.0
     waited: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +42,7 @@ class Progress:
 
     def start_phase(self) -> None:
         """Begin the next phase."""
-        self.phase, self.epoch, self.best_loss, self.waited = self.phase + 1, 0, math.inf, 0
+        self.phase, self.epoch, self.best_accuracy, self.waited = self.phase + 1, 0, 0.0, 0
 
     @classmethod
     def read(cls, folder: Path) -> "Progress":

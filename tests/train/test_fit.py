@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from evaluate import metrics
 from tests import digits
 from tests.train.conftest import Train
 from tests.train.test_resume import assert_same_weights
 from train import __main__ as cli
 from train import batches, data, fit, models, splits
-from train.progress import Progress
 
 Folder = Callable[[int], Path]
 
@@ -60,11 +60,15 @@ def test_the_best_epoch_counts_and_waiting_ends(photo_folder: Folder, tmp_path: 
         photo_folder(40), output, "--model", "baseline", "--epochs", "30", "--patience", "2", "--learning-rate", "0.5"
     )
     history = json.loads((output / "history" / "baseline.json").read_text())
-    val_losses = [epoch["val_loss"] for epoch in history]
-    assert len(val_losses) < 30
-    assert int(np.argmin(val_losses)) == len(val_losses) - 3
-    progress = Progress.read(output / "state" / "baseline")
-    assert progress.best_loss == min(val_losses)
+    accuracies = [epoch["val_accuracy"] for epoch in history]
+    best = max(place for place, accuracy in enumerate(accuracies) if accuracy == max(accuracies))
+    assert len(accuracies) < 30
+    assert best == len(accuracies) - 3
+    validation = splits.load_split(data.open_data_set(photo_folder(40)), "validation", 32, tmp_path / "cache")
+    probabilities = models.predict(keras.models.load_model(output / "baseline.keras"), validation)
+    written = metrics.measure(validation.labels, probabilities)
+    assert written["accuracy"] == pytest.approx(max(accuracies))
+    assert written["log_loss"] == pytest.approx(history[best]["val_loss"], rel=1e-3)
 
 
 def input_pipelines() -> list[int]:
