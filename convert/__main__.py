@@ -72,7 +72,7 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
 def _add_criteria(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max-accuracy-drop",
-        type=float,
+        type=_points,
         metavar="POINTS",
         help="largest drop below the network's accuracy, in percentage points; default: 0.3, or one test photo if that "
         "is more",
@@ -91,6 +91,12 @@ def _rate(text: str) -> float:
     if not 0 <= (rate := float(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
     return rate
+
+
+def _points(text: str) -> float:
+    if not 0 <= (points := float(text)) <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 100")
+    return points
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -49,6 +49,8 @@ class _Calibrated:
 def convert(args: argparse.Namespace) -> None:
     """Convert to each precision, verify, and write the files and their parts of metadata.json.
 
+    A file elsewhere is an experiment: metadata.json describes those beside it.
+
     Raises:
         ConversionError: see there.
         data.DataError: the data cannot be used.
@@ -56,8 +58,10 @@ def convert(args: argparse.Namespace) -> None:
     calibrated = _calibrated(args)
     known = calibrated.known
     for mode in args.quantize:
-        known.setdefault("conversions", {})[mode] = _convert(calibrated, mode, args)
-        metadata.write(args.model.parent, known)
+        converted = _convert(calibrated, mode, args)
+        if args.output is None or args.output.resolve().parent == args.model.resolve().parent:
+            known.setdefault("conversions", {})[mode] = converted
+            metadata.write(args.model.parent, known)
 
 
 def _calibrated(args: argparse.Namespace) -> _Calibrated:

@@ -55,9 +55,9 @@ def accuracy(metrics: dict[str, Any]) -> str:
     return f"{_percent(metrics['accuracy'])} ({_interval(metrics)})"
 
 
-def _percent(share: float) -> str:
-    """Two decimals: one photo of 2,100 is 0.05%."""
-    return f"{share:.2%}"
+def _percent(share: float | None) -> str:
+    """Two decimals: one photo of 2,100 is 0.05%. None: a share of nothing."""
+    return "-" if share is None else f"{share:.2%}"
 
 
 def _interval(metrics: dict[str, Any]) -> str:
@@ -122,8 +122,8 @@ def _criteria(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         (
             "`python -m evaluate check --photos FOLDER --out-of-distribution FOLDER` runs the shipped file from file "
             f"bytes, as it is served, with {evaluation['runtime']}, and fails if a criterion fails. Brackets hold "
-            "95% intervals: Wilson's for shares of photos, a bootstrap's for AUC and calibration error, a paired Wald "
-            "interval for the accuracy drop, in percentage points."
+            "95% intervals: Wilson's for shares of photos, a bootstrap's for AUC and calibration error, "
+            "Agresti and Min's for the accuracy drop, in percentage points."
         ),
         "",
         "| | measured | criterion | |",
@@ -202,14 +202,14 @@ def _labels(known: dict[str, Any], evaluation: dict[str, Any]) -> str:
         "## Labels",
         "",
         (
-            "On the test split, the lowest recall first. The AUC is the mean of each label's against all others, and "
-            "the calibration error is that of the confidence."
+            "On the test split, the lowest recall first; a label that was never the answer has no precision. The AUC "
+            "is the mean of each label's against all others, and the calibration error is that of the confidence."
         ),
         "",
         "| label | photos | recall | precision | most often taken for |",
         "|---|---|---|---|---|",
     ]
-    for label, one in sorted(zip(labels, found, strict=True), key=lambda pair: pair[1]["recall"]):
+    for label, one in sorted(zip(labels, found, strict=True), key=lambda pair: pair[1]["recall"] or 0.0):
         other = "" if one["taken_for"] is None else labels[one["taken_for"]]
         figures = f"{one['photos']:,} | {_percent(one['recall'])} | {_percent(one['precision'])}"
         lines.append(f"| {label} | {figures} | {other} |")

@@ -92,6 +92,7 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
     classifier = Classifier(args.model)
     data_set = metadata.data_set_of(known, args.data_dir)
     _check_version(classifier, known)
+    external = None if args.photos is None else _external(classifier, args.photos, data_set)
     photos = data.read_split(data_set, "test")
     test = answers(classifier, photos, len(photos), "test split", with_intervals=True)
     evaluation: dict[str, Any] = {
@@ -99,8 +100,8 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
         "runtime": classifier.runtime,
         "test": test,
     }
-    if args.photos is not None:
-        evaluation["external"] = _on_external(classifier, args.photos, data_set)
+    if external is not None:
+        evaluation["external"] = answers(classifier, external.photos, external.total, "external test set")
     files = uncertainty.in_packages(classifier.description.labels)
     of_folder = [] if args.out_of_distribution is None else uncertainty.in_folder(args.out_of_distribution)
     measured = uncertainty.measure(classifier, test, files + of_folder)
@@ -111,12 +112,16 @@ def evaluate(args: argparse.Namespace, known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_version(classifier: Classifier, known: dict[str, Any]) -> None:
-    converted = known.get("conversions", {}).get("int8", {}).get("version")
-    if converted != classifier.description.version:
-        raise data.DataError(
-            f"{metadata.FILE} has the figures of version {converted}, the file is version "
-            f"{classifier.description.version}; convert the network again"
-        )
+    versions = {mode: one["version"] for mode, one in known.get("conversions", {}).items()}
+    version = classifier.description.version
+    if version == versions.get("int8"):
+        return
+    if version in versions.values():
+        raise data.DataError("the file is not the int8 one; check that: the others answer as the network does")
+    raise data.DataError(
+        f"{metadata.FILE} has the figures of version {versions.get('int8')}, the file is version {version}; convert "
+        "the network again"
+    )
 
 
 def answers(
@@ -164,10 +169,11 @@ def _kept(probabilities: metrics.Probabilities) -> dict[str, Any]:
     return {"predicted": predicted.tolist(), "confidences": confidences.tolist()}
 
 
-def _on_external(classifier: Classifier, folder: Path, known: data.DataSet) -> dict[str, Any]:
-    data_set, labels = data.open_data_set(folder), classifier.description.labels
-    if sorted(data_set.labels) != sorted(labels):
-        raise data.DataError(f"{folder}: its classes are {list(data_set.labels)}, those of the model {list(labels)}")
+def _external(classifier: Classifier, folder: Path, known: data.DataSet) -> data.DataSet:
+    """The external test set in a folder, if it fits the model."""
+    data_set = data.open_data_set(folder)
+    if difference := data.difference(data_set.labels, classifier.description.labels):
+        raise data.DataError(f"{folder}: its classes are not the model's: {difference}")
     data_set = data.open_data_set(folder, classifier.description.positive_class)
     for name, reason in data_set.left_out.items():
         print(f"left out {name}: {reason}")
@@ -176,7 +182,7 @@ def _on_external(classifier: Classifier, folder: Path, known: data.DataSet) -> d
             f"{folder}: {len(common):,} of its photos are in {known.name}, which the network was made from; name "
             "photos from elsewhere"
         )
-    return answers(classifier, data_set.photos, data_set.total, "external test set")
+    return data_set
 
 
 def _digests(data_set: data.DataSet) -> set[str]:

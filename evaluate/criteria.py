@@ -16,6 +16,7 @@ NAMES: Final = (
 """Shares are 0-1; the accuracy drop from float32 to int8 is in percentage points."""
 
 _SHARES: Final = frozenset({"test accuracy", "external accuracy", "false-alarm rate", "out-of-distribution recall"})
+_BETTER_BELOW: Final = frozenset({"test calibration error", "accuracy drop", "false-alarm rate"})
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,22 @@ def load(file: Path) -> Criteria:
         FileNotFoundError: there is no such file.
         ValueError: it is not TOML, or a line is not a criterion.
     """
-    content = tomllib.loads(file.read_text(encoding="utf-8"))
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file}: is not TOML: {error}") from error
     return {name: _criterion(file, name, bound) for name, bound in content.items()}
 
 
 def _criterion(file: Path, name: str, bound: object) -> Criterion:
     if name not in NAMES:
         raise ValueError(f"{file}: there is no figure {name!r}; the figures are {', '.join(NAMES)}")
-    match bound:
-        case {"at_least": float() | int() as least, **rest} if not rest:
-            return Criterion("at least", float(least))
-        case {"at_most": float() | int() as most, **rest} if not rest:
-            return Criterion("at most", float(most))
-    raise ValueError(f"{file}: {name!r} needs one bound: {{ at_least = NUMBER }} or {{ at_most = NUMBER }}")
+    kind: Literal["at least", "at most"] = "at most" if name in _BETTER_BELOW else "at least"
+    key, most = kind.replace(" ", "_"), 100 if name == "accuracy drop" else 1
+    number = bound.get(key) if isinstance(bound, dict) and len(bound) == 1 else None
+    if isinstance(number, bool) or not isinstance(number, float | int) or not 0 <= number <= most:
+        raise ValueError(f"{file}: {name!r} needs {{ {key} = NUMBER }}, from 0 to {most}")
+    return Criterion(kind, float(number))
 
 
 def defaults(test_photos: int) -> Criteria:

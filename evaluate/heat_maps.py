@@ -40,7 +40,8 @@ def draw(test: dict[str, Any], data_set: data.DataSet, classifier: Classifier) -
         photo = photos[name]
         prediction = classifier.classify(photo.data, explain=True)
         _draw(axes, photo.data, prediction.explanation or ())
-        axes.set_title(f"a {data_set.labels[photo.label]}; answer: {prediction.label}", fontsize=7)
+        label, answer = plots.short([data_set.labels[photo.label], prediction.label])
+        axes.set_title(f"{label}\nanswer: {answer}", fontsize=7)
     for axes in figure.axes:
         axes.set_axis_off()
     return figure

@@ -19,6 +19,7 @@ _THUMBNAIL: Final = 192  # pixels
 _LEGIBLE: Final = 10  # the most labels whose confusion matrix can be read
 _PAIRS: Final = 20
 _LONGEST: Final = 14  # letters of a label
+_CORNER_AUC: Final = 0.99  # from here on the curve is in the corner of 10%
 
 
 def _axes(height: float) -> tuple[Figure, Axes]:
@@ -45,12 +46,15 @@ def draw(
 
 @style.styled()
 def roc(test: dict[str, Any], positive: str) -> Figure:
-    """The upper left corner of the ROC curve; the rest is empty."""
+    """The ROC curve; of a good one, the upper left corner: the rest is empty."""
     figure, axes = _axes(3.2)
     false_positives, true_positives, _ = roc_curve(test["labels"], test["probabilities"])
     axes.plot(100 * false_positives, 100 * true_positives, color=style.OURS)
+    auc = test["metrics"]["auc"]
+    if auc >= _CORNER_AUC:
+        axes.set(xlim=(-0.3, 10), ylim=(90, 100.3))
     axes.set(
-        xlim=(-0.3, 10), ylim=(90, 100.3), title=f"ROC, upper left corner; AUC {test['metrics']['auc']:.4f}",
+        title=f"ROC{', upper left corner' if auc >= _CORNER_AUC else ''}; AUC {auc:.4f}",
         xlabel="false positive rate, %", ylabel=f"true positive rate ({positive}), %",
     )  # fmt: skip
     axes.grid()
@@ -109,8 +113,8 @@ def draw_confusion(axes: Axes, matrix: npt.ArrayLike, labels: Sequence[str]) -> 
             column, row, f"{count:,}", ha="center", va="center", color=color, fontsize=12 if len(labels) < 5 else 8
         )
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_xticks(range(len(labels)), _short(labels), rotation=0 if len(labels) < 4 else 90)
-    axes.set_yticks(range(len(labels)), _short(labels))
+    axes.set_xticks(range(len(labels)), short(labels), rotation=0 if len(labels) < 4 else 90)
+    axes.set_yticks(range(len(labels)), short(labels))
 
 
 def _confused(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
@@ -119,7 +123,7 @@ def _confused(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
     order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
     pairs = [divmod(int(place), len(labels)) for place in order if wrong.flat[place]]
     figure, axes = _axes(1.2 + 0.18 * max(4, len(pairs)))
-    shown = _short(labels)
+    shown = short(labels)
     bars = axes.barh(range(len(pairs)), [wrong[pair] for pair in pairs], color=style.OURS)
     axes.bar_label(bars, fontsize=7, padding=2)
     axes.set_yticks(range(len(pairs)), [f"{shown[true]} as {shown[answer]}" for true, answer in pairs], fontsize=7)
@@ -129,7 +133,7 @@ def _confused(counts: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
     return figure
 
 
-def _short(labels: Sequence[str]) -> list[str]:
+def short(labels: Sequence[str]) -> list[str]:
     """Long labels without their middle: those of a kind often begin alike."""
     half = _LONGEST // 2
     return [label if len(label) <= _LONGEST else f"{label[: half - 1]}…{label[-half:]}" for label in labels]
@@ -178,7 +182,7 @@ def mistakes(test: dict[str, Any], data_set: data.DataSet, positive: str | None)
     places = worst(test)
     wanted = {test["names"][place] for place in places}
     photos = {photo.name: photo.data for photo in data.read_split(data_set, "test") if photo.name in wanted}
-    labels, figure = _short(data_set.labels), style.blank(0.4 + 1.3 * (MISTAKES // _ACROSS))
+    labels, figure = short(data_set.labels), style.blank(0.4 + 1.3 * (MISTAKES // _ACROSS))
     figure.suptitle("The worst mistakes on the test split", fontsize=9)
     for axes, place in zip(figure.subplots(MISTAKES // _ACROSS, _ACROSS).flat, places, strict=False):
         shown = pictures.picture(photos[test["names"][place]])
@@ -192,4 +196,4 @@ def mistakes(test: dict[str, Any], data_set: data.DataSet, positive: str | None)
 def _answer(test: dict[str, Any], place: int, labels: Sequence[str], positive: str | None) -> str:
     if positive:
         return f"P({positive}) {test['probabilities'][place]:.3f}"
-    return f"as {labels[test['predicted'][place]]}, {test['confidences'][place]:.3f}"
+    return f"as {labels[test['predicted'][place]]}\n{test['confidences'][place]:.3f}"

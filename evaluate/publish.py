@@ -61,8 +61,10 @@ def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
     network = _network(known)
     if known["conversions"]["float16"]["network"] != network:
         raise ValueError(f"{run}: its int8 and float16 files are of different networks; convert one network to both")
-    int8, float16 = ([known["conversions"][mode][key] for key in ("mirrored", "temperature")] for mode in files)
-    if int8 != float16:
+    int8, float16 = (known["conversions"][mode] for mode in files)
+    if any(int8[key] != float16[key] for key in ("mirrored", "temperature")) or (
+        (int8["confidence_threshold"] is None) != (float16["confidence_threshold"] is None)
+    ):
         raise ValueError(f"{run}: its int8 and float16 files are of different conversions; convert to both at once")
     return {"network": run / known["models"][network]["file"], **files}
 
@@ -90,6 +92,8 @@ def _check_place(run: Path, shipped: Path) -> None:
     if shipped.exists() and not shipped.is_dir():
         raise ValueError(f"{shipped}: is no folder; name one with --to")
     found = sorted(shipped.iterdir()) if shipped.exists() else []
+    if found and not any(path.suffix == ".tflite" for path in found):
+        raise ValueError(f"{shipped}: holds files, and no model; name another folder with --to")
     others = [path.name for path in found if path.name not in _FOLDERS and path.suffix not in _SUFFIXES]
     if others:
         raise ValueError(f"{shipped}: holds {named(others)}, which would be deleted; name another folder with --to")

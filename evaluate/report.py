@@ -85,15 +85,23 @@ def measured(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The content of metadata.json and evaluation.json.
 
     Raises:
-        ValueError: one is missing, or they describe different files.
+        ValueError: one is missing or damaged, or they describe different files.
     """
     known, file = metadata.read(folder), folder / check.FILE
     if "conversions" not in known or not file.is_file():
         raise ValueError(f"{folder}: needs the figures of `python -m convert` and `python -m evaluate check`")
-    evaluation = json.loads(file.read_text())
-    converted, checked = known["conversions"].get("int8", {}).get("version"), evaluation["model_version"]
-    if converted != checked:
-        raise ValueError(f"{folder}: version {converted} is converted, version {checked} was checked; check again")
+    try:
+        evaluation = json.loads(file.read_text())
+    except ValueError as error:
+        raise ValueError(f"{file}: is damaged: {error}; check again") from error
+    converted, checked = known["conversions"].get("int8", {}), evaluation["model_version"]
+    if converted.get("version") != checked:
+        raise ValueError(
+            f"{folder}: version {converted.get('version')} is converted, version {checked} was checked; check again"
+        )
+    uncertainty = evaluation["uncertainty"]
+    if converted["confidence_threshold"] != (uncertainty["threshold"] if uncertainty["in_answers"] else None):
+        raise ValueError(f"{folder}: the file was checked with another confidence threshold; check again")
     return known, evaluation
 
 

@@ -41,7 +41,8 @@ def in_packages(labels: Sequence[str] = ()) -> list[Path]:
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             found += [Path(folder) / file for file in files]
-    own = {word for label in labels for word in (label.casefold(), f"{label.casefold()}s")}
+    words = {label.casefold().removesuffix("s") for label in labels}
+    own = words | {f"{word}s" for word in words}
     return [file for file in found if file.is_file() and own.isdisjoint(re.split(r"[\W_]+", file.stem.casefold()))]
 
 

@@ -119,6 +119,13 @@ def open_data_set(data_dir: Path | None = None, positive_class: str | None = Non
     raise DataError(f"--positive-class {positive_class}: the classes of {data_set.name} are {list(data_set.labels)}")
 
 
+def difference(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """What is missing of the wanted labels, and what is there beside them; empty if nothing is."""
+    missing, others = (sorted(set(one) - set(other)) for one, other in ((wanted, found), (found, wanted)))
+    parts = ((missing, "{} missing"), (others, "{} beside them"))
+    return ", ".join(text.format(folder.named(labels)) for labels, text in parts if labels)
+
+
 def positive(labels: Sequence[str]) -> str | None:
     """The positive class of two labels; None if there are more."""
     return labels[1] if len(labels) == 2 else None

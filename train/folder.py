@@ -28,7 +28,10 @@ ADVICE: Final = (
     "photos, or remove the class"
 )
 
-_NAMES: Final[dict[str, Split]] = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+_NAMES: Final[dict[str, Split]] = {
+    "train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 _SYSTEM: Final = frozenset({"__MACOSX", "@eaDir", "lost+found", "System Volume Information", "$RECYCLE.BIN"})
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini"})
 _UNREADABLE: Final = "cannot be read"
@@ -225,6 +228,8 @@ def _check_labels(parent: Path, found: Listing) -> None:
         if _NAMES.get(parent.name.lower()) == "train":
             why.append("if train is itself a class, rename its folder: train/ holds the classes of a split")
         raise FolderError(f"{parent}: {'; '.join(why)}")
+    if all(label.lower() in _NAMES for label in found.labels):
+        raise FolderError(f"{parent}: has {named(found.labels)}, and no train/ with the training photos of each class")
     alike = defaultdict(list)
     for label in found.labels:
         if any(unicodedata.category(character) in {"Cc", "Cs"} for character in label):

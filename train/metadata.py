@@ -54,8 +54,8 @@ def data_set_of(known: dict[str, Any], data_dir: Path | None = None) -> DataSet:
     if place and data_dir is None and not Path(place).is_dir():
         raise DataError(f"{place}: no such folder, where the photos were; name theirs with --data-dir")
     data_set = data.open_data_set(Path(place) if place else None)
-    if sorted(trained_on["labels"]) != sorted(data_set.labels):
-        raise DataError(f"the network's classes are {trained_on['labels']}, those of the data {list(data_set.labels)}")
+    if difference := data.difference(data_set.labels, trained_on["labels"]):
+        raise DataError(f"{data_set.name}: its classes are not the network's: {difference}")
     positive = trained_on.get("positive_class")
     if positive != data.positive(data_set.labels):
         data_set = data.open_data_set(Path(place) if place else None, positive)

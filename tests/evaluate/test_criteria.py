@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -28,16 +29,24 @@ def test_criteria_survive_evaluation_json(root: Path) -> None:
     ("content", "message"),
     [
         ('"accuracy" = { at_least = 1 }', "no figure 'accuracy'"),
-        ('"test accuracy" = 1', "needs one bound"),
-        ('"test accuracy" = { at_least = 1, at_most = 1 }', "needs one bound"),
-        ('"test accuracy" = { at_least = "1" }', "needs one bound"),
-        ('"test accuracy" {', "Expected"),
+        ('"test accuracy" = 1', "needs { at_least = NUMBER }, from 0 to 1"),
+        ('"test accuracy" = { at_least = 1, at_most = 1 }', "needs { at_least = NUMBER }, from 0 to 1"),
+        ('"test accuracy" = { at_least = "1" }', "needs { at_least = NUMBER }, from 0 to 1"),
+        ('"test accuracy" = { at_most = 0.9 }', "needs { at_least = NUMBER }"),
+        ('"test accuracy" = { at_least = 95 }', "from 0 to 1$"),
+        ('"test accuracy" = { at_least = nan }', "from 0 to 1$"),
+        ('"test accuracy" = { at_least = true }', "from 0 to 1$"),
+        ('"false-alarm rate" = { at_least = 0.02 }', "needs { at_most = NUMBER }"),
+        ('"accuracy drop" = { at_most = 101 }', "from 0 to 100$"),
+        ('"test accuracy" {', "is not TOML: Expected"),
+        ("caf\xe9 = 1", "is not TOML"),
     ],
 )
 def test_a_line_that_is_no_criterion_is_named(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "criteria.toml").write_text(content)
-    with pytest.raises(ValueError, match=message):
-        criteria.load(tmp_path / "criteria.toml")
+    file = tmp_path / "criteria.toml"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ValueError, match=f"^{re.escape(str(file))}: .*{message}"):
+        criteria.load(file)
 
 
 @pytest.mark.parametrize("photos", [8, 50, 10_000])

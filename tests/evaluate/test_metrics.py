@@ -44,8 +44,8 @@ def test_each_label_has_its_recall_its_precision_and_its_rival() -> None:
     first, second, third, absent = metrics.of_each_label([0, 0, 0, 1, 2], [0, 1, 1, 1, 1], 4)
     assert first == {"photos": 3, "recall": 1 / 3, "precision": 1.0, "taken_for": 1}
     assert second == {"photos": 1, "recall": 1.0, "precision": 1 / 4, "taken_for": None}
-    assert third == {"photos": 1, "recall": 0.0, "precision": 1.0, "taken_for": 1}
-    assert absent == {"photos": 0, "recall": 1.0, "precision": 1.0, "taken_for": None}
+    assert third == {"photos": 1, "recall": 0.0, "precision": None, "taken_for": 1}
+    assert absent == {"photos": 0, "recall": None, "precision": None, "taken_for": None}
 
 
 def test_the_bootstrap_of_three_labels_is_around_the_figure() -> None:
@@ -96,7 +96,7 @@ def test_precision_and_recall_of_both_labels() -> None:
     assert point["recall_positive"] == 1 / 2
     assert point["precision_negative"] == 2 / 3
     assert point["recall_negative"] == 2 / 3
-    assert metrics.operating_point([0, 1], [0.1, 0.2], 0.5)["precision_positive"] == 1.0
+    assert metrics.operating_point([0, 1], [0.1, 0.2], 0.5)["precision_positive"] is None
 
 
 def test_the_bootstrap_covers_a_proportion_as_wilsons_interval_does() -> None:
@@ -115,6 +115,18 @@ def test_the_bootstrap_of_few_photos_has_both_labels_in_every_draw() -> None:
 
 
 def test_the_interval_of_a_difference_is_that_of_its_discordant_photos() -> None:
-    # Standard error by hand: sqrt((30 + 10) / 1000 - 0.02 ** 2) / sqrt(1000)
-    assert metrics.difference_interval(30, 10, 1000) == pytest.approx((0.02 - 0.01233, 0.02 + 0.01233), abs=1e-4)
-    assert metrics.difference_interval(0, 0, 1000) == (0, 0)
+    # By hand: 20 / 1002 -+ 1.96 * sqrt(41 / 1002 - (20 / 1002) ** 2) / sqrt(1002)
+    assert metrics.difference_interval(30, 10, 1000) == pytest.approx((0.01996 - 0.01246, 0.01996 + 0.01246), abs=1e-4)
+    low, high = metrics.difference_interval(0, 0, 20)
+    assert low == -high
+    assert high == pytest.approx(1.96 / 22, abs=1e-3)
+
+
+def test_the_bootstrap_interval_has_the_figure_in_it() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        labels = np.tile([0, 1], 20)
+        probabilities = np.clip(labels * 0.4 + 0.3 + random.normal(0, 0.2, 40), 0, 1)
+        error = metrics.expected_calibration_error(labels, probabilities)
+        low, high = metrics.bootstrap_interval(metrics.expected_calibration_error, labels, probabilities, 100)
+        assert low <= error <= high

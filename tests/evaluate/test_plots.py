@@ -1,11 +1,11 @@
-"""The plots of more than two labels."""
+"""The plots of the card, most of them of more than two labels."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evaluate import plots
+from evaluate import metrics, plots
 
 
 def answered(labels: list[int], predicted: list[int], confidences: list[float]) -> dict[str, Any]:
@@ -38,6 +38,19 @@ def test_of_many_labels_the_most_confused_pairs_are_named(classes: int) -> None:
     assert len(plots.confusion(many(classes), labels).axes[0].get_yticklabels()) == 20
 
 
+@pytest.mark.parametrize(("noise", "in_corner"), [(0.2, True), (0.8, False)])
+def test_the_roc_curve_is_in_view(noise: float, in_corner: bool) -> None:
+    labels = np.tile([0, 1], 100)
+    probabilities = labels + np.random.default_rng(1).normal(0, noise, 200)
+    test = {"labels": labels, "probabilities": probabilities, "metrics": {"auc": metrics.auc(labels, probabilities)}}
+    (axes,) = plots.roc(test, "dog").axes
+    assert ("upper left corner" in axes.get_title(loc="left")) == in_corner
+    x, y = axes.lines[0].get_data()
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    seen = (left <= np.asarray(x)) & (np.asarray(x) <= right) & (bottom <= np.asarray(y)) & (np.asarray(y) <= top)
+    assert seen.sum() >= 3
+
+
 def test_without_a_mistake_there_is_no_pair() -> None:
     (axes,) = plots.confusion(answered([0, 1], [0, 1], [0.9, 0.9]), "abcdefghijklmnop").axes
     assert not axes.get_yticklabels()
@@ -49,7 +62,7 @@ def test_labels_may_have_dollar_signs() -> None:
 
 
 def test_labels_that_begin_alike_can_be_told_apart_when_they_are_long() -> None:
-    shown = plots._short(["a bird of the north", "a bird of the south", "short"])
+    shown = plots.short(["a bird of the north", "a bird of the south", "short"])
     assert len(set(shown)) == 3
     assert max(map(len, shown)) <= 14
     assert shown[2] == "short"

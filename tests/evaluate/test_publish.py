@@ -112,6 +112,24 @@ def test_figures_of_another_file_replace_nothing(place: Path, capsys: pytest.Cap
     assert_unchanged(place)
 
 
+def test_figures_with_another_threshold_replace_nothing(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The version is that of the network: the threshold stands beside it."""
+    known = metadata.read(place / "runs" / "fruit")
+    known["conversions"]["int8"]["confidence_threshold"] = 0.123
+    metadata.write(place / "runs" / "fruit", known)
+    assert publish(place) == 2
+    assert "checked with another confidence threshold; check again" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
+def test_damaged_figures_are_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "runs" / "fruit" / "evaluation.json"
+    file.write_text(file.read_text()[:100])
+    assert publish(place) == 2
+    assert f"{file}: is damaged" in capsys.readouterr().err
+    assert_unchanged(place)
+
+
 def test_a_failure_half_way_replaces_nothing(
     place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +178,14 @@ def test_nothing_but_a_model_is_replaced(place: Path, to: str, capsys: pytest.Ca
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
+def test_files_that_could_be_of_a_model_are_not_deleted_for_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "notes").mkdir()
+    (place / "notes" / "README.md").write_text("mine")
+    assert publish(place, "--to", str(place / "notes")) == 2
+    assert "holds files, and no model; name another folder with --to" in capsys.readouterr().err
+    assert (place / "notes" / "README.md").read_text() == "mine"
+
+
 def test_a_link_to_the_shipped_model_stays_one(place: Path) -> None:
     (place / "models").rename(place / "version-1")
     (place / "models").symlink_to("version-1")
@@ -178,7 +204,7 @@ def test_files_of_two_networks_are_refused(place: Path, capsys: pytest.CaptureFi
     assert_unchanged(place)
 
 
-@pytest.mark.parametrize(("key", "value"), [("mirrored", True), ("temperature", 2.0)])
+@pytest.mark.parametrize(("key", "value"), [("mirrored", True), ("temperature", 2.0), ("confidence_threshold", 0.5)])
 def test_files_of_two_conversions_are_refused(
     place: Path, key: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

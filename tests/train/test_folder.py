@@ -60,6 +60,22 @@ def test_split_folders_are_kept_and_a_missing_one_is_cut_from_train(tmp_path: Pa
     assert counts(folder.listing(tmp_path / "photos")) == {"train": 40, "validation": 10, "test": 6}
 
 
+@pytest.mark.parametrize("names", [("Training", "Testing", "valid"), ("TRAIN", "test", "Validation")])
+def test_split_folders_have_the_names_that_people_give_them(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        make_photos(tmp_path / "photos" / name, 3)
+    listing = folder.listing(tmp_path / "photos")
+    assert counts(listing) == {"train": 6, "validation": 6, "test": 6}
+    assert listing.labels == ("cat", "dog")
+
+
+def test_splits_without_training_photos_are_no_classes(tmp_path: Path) -> None:
+    for name in ("test", "val"):
+        make_photos(tmp_path / "photos" / name, 3)
+    with pytest.raises(folder.FolderError, match="has test, val, and no train/ with the training photos"):
+        folder.listing(tmp_path / "photos")
+
+
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
 def test_every_format_that_is_served_is_taken_whatever_its_name(tmp_path: Path, image_format: str) -> None:
     photos = make_photos(tmp_path / "photos", 2)
