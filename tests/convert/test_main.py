@@ -8,16 +8,18 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from convert import __main__ as cli
-from convert import quantize
+from convert import calibrate, quantize
 from convert import run as conversion
+from evaluate import metrics
 from serve.model import model_file
 from serve.model.classifier import Classifier
 from tests.conftest import make_photos
 from tests.small_run import SmallRun, train
-from train import data, metadata, models
+from train import data, metadata, models, splits
 from train.pixels import decode
 
 pytestmark = pytest.mark.training
@@ -101,6 +103,36 @@ def test_a_photo_and_its_mirror_image_get_the_same_answer_with_test_time_augment
     result = json.loads((output / "metadata.json").read_text())["conversions"]["none"]
     assert result["mirrored"] is bool(flags)
     assert result["runtimes"]["ai-edge-litert"]["largest_difference"] < 1e-4  # from what Keras says, asked alike
+
+
+def test_the_temperature_is_of_the_validation_split_and_the_figures_are_of_the_test_split(
+    trained: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags, output = trained
+    fitted_on = []
+
+    def temperature(labels: npt.NDArray[np.int64], probabilities: metrics.Probabilities) -> float:
+        fitted_on.append((labels, probabilities))
+        return 1.7  # the network makes no mistake: its own would be 1
+
+    monkeypatch.setattr(calibrate, "temperature", temperature)
+    assert cli.main([*flags, "--quantize", "none", "--max-accuracy-drop", "100"]) == 0
+    network, data_set = keras.models.load_model(output / "baseline.keras"), data.open_data_set(Path(flags[1]))
+    photos = splits.load(data_set, 32, Path(flags[3]))
+    given = {split: models.predict(network, photos[split]) for split in ("validation", "test")}
+    ((labels, probabilities),) = fitted_on
+    assert labels.tolist() == photos["validation"].labels.tolist()
+    assert probabilities == pytest.approx(given["validation"], rel=1e-3)
+    assert probabilities != pytest.approx(given["test"], rel=1e-3)
+    written = json.loads((output / "metadata.json").read_text())["conversions"]["none"]
+    assert written["temperature"] == 1.7
+    classifier = Classifier(output / "out.tflite")
+    answers = [classifier.classify(photo.data).probability for photo in photos["test"].stored]
+    calibrated = calibrate._divided(given["test"], 1.7)
+    assert answers == pytest.approx(calibrated, rel=1e-3)
+    assert written["runtimes"]["ai-edge-litert"]["log_loss"] == pytest.approx(
+        metrics.log_loss(photos["test"].labels, np.array(answers)), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(("asked", "photos", "allowed"), [(None, 8, 12.5), (None, 2100, 0.3), (0.1, 8, 0.1)])

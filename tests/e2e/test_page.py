@@ -210,11 +210,20 @@ def test_an_uncertain_answer_looks_uncertain_and_says_why(
         expect(doubting.get_by_role("status")).to_contain_text("uncertain")
 
 
-@pytest.mark.parametrize("event", ["drop", "paste"])
-def test_a_dropped_or_pasted_photo(page: Page, cat_jpeg: bytes, event: str) -> None:
-    hand_over(page, event, [("mine.jpg", "image/jpeg", cat_jpeg)])
+def test_a_pasted_photo(page: Page, cat_jpeg: bytes) -> None:
+    hand_over(page, "paste", [("mine.jpg", "image/jpeg", cat_jpeg)])
     settled(page, 1)
     expect(card(page, "mine.jpg").locator(".label")).to_have_text("cat")
+
+
+def test_a_photo_is_dropped_beside_the_frame(page: Page) -> None:
+    """By the browser itself, which would open the file in place of the page."""
+    devtools = page.context.new_cdp_session(page)
+    carried = {"items": [], "files": [str(CAT)], "dragOperationsMask": 1}
+    for step in ("dragEnter", "dragOver", "drop"):
+        devtools.send("Input.dispatchDragEvent", {"type": step, "x": 3, "y": 3, "data": carried})
+    settled(page, 1)
+    expect(card(page, "cat.jpg").locator(".label")).to_have_text("cat")
 
 
 def test_an_address_is_typed_pasted_or_dropped(page: Page, photo_server: str) -> None:
@@ -453,8 +462,24 @@ def large_photos(folder: Path) -> list[Path]:
     return [*made, folder / "large.png"]
 
 
+KEEP_SENT = """() => {
+  const append = FormData.prototype.append;
+  FormData.prototype.append = function (...given) {
+    if (given[1] instanceof Blob) window.sent = given[1];
+    return append.apply(this, given);
+  };
+}"""
+MIDDLE_OF_SENT = """async () => {
+  const picture = await createImageBitmap(window.sent);
+  const pixel = new OffscreenCanvas(1, 1).getContext("2d");
+  pixel.drawImage(picture, -picture.width / 2, -picture.height / 2);
+  return [...pixel.getImageData(0, 0, 1, 1).data];
+}"""
+
+
 def test_a_large_photo_is_made_smaller_and_keeps_its_answer(page: Page, tmp_path: Path) -> None:
     """Between two encodings of one photo an int8 network's probability moves a little; most where it is undecided."""
+    page.evaluate(KEEP_SENT)
     classifier = Classifier(ROOT / "models" / "cats_dogs.tflite")
     moved = []
     for path in large_photos(tmp_path):
@@ -463,6 +488,8 @@ def test_a_large_photo_is_made_smaller_and_keeps_its_answer(page: Page, tmp_path
             page.set_input_files("#files", path)
         after = answered.value.json()["probability"]
         assert sent_bytes(answered.value) < path.stat().st_size / 2
+        if path.suffix == ".png":
+            assert min(page.evaluate(MIDDLE_OF_SENT)) > 250  # white, where the photo is transparent
         moved.append(abs(after - before))
         assert moved[-1] < 0.02 + before * (1 - before), (path.name, before, after)
         assert (after >= 0.5) == (before >= 0.5) or abs(before - 0.5) < 0.1, (path.name, before, after)

@@ -64,8 +64,8 @@ def wait_until_it_answers(url: str, running: "subprocess.Popen[bytes]") -> None:
 
 
 def test_it_serves_the_page_and_classifies(url: str, cat_jpeg: bytes) -> None:
-    assert b"<html" in urllib3.request("GET", url).data
-    answer = urllib3.request("POST", f"{url}/predict", fields={"file": ("cat.jpg", cat_jpeg)})
+    assert b"<html" in urllib3.request("GET", url, timeout=60).data
+    answer = urllib3.request("POST", f"{url}/predict", fields={"file": ("cat.jpg", cat_jpeg)}, timeout=60)
     assert answer.json()["label"] == "cat"
 
 

@@ -388,7 +388,7 @@ def test_several_workers_give_one_answer(cat_jpeg: bytes) -> None:
         def answer(_: int) -> bytes:
             # A connection each: the kernel deals them out to the workers.
             return urllib3.request(
-                "POST", f"{running.url}/predict", body=cat_jpeg, headers={"connection": "close"}
+                "POST", f"{running.url}/predict", body=cat_jpeg, headers={"connection": "close"}, timeout=60
             ).data
 
         with ThreadPoolExecutor(8) as threads:

@@ -5,6 +5,8 @@ import hashlib
 import itertools
 import json
 import re
+import threading
+import time
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
@@ -12,9 +14,10 @@ from typing import Any, cast
 import pytest
 
 from serve import telemetry
-from serve.app import App
+from serve.app import App, fetch_policy
+from serve.errors import FetchFailedError
 from serve.http import Request, Response
-from serve.invocation import from_context
+from serve.invocation import Invocation, from_context
 from serve.model import model_file
 from serve.model.classifier import Prediction
 from serve.settings import Settings
@@ -32,6 +35,64 @@ def app(model_path: Path, photo_server: str) -> App:
 def ask(app: App, method: str, path: str, body: bytes = b"", **query: str) -> tuple[Response, Any]:
     response = app.respond(Request(method, path, query, {}, body), from_context(None))
     return response, json.loads(response.body) if response.body else None
+
+
+def test_every_limit_on_fetching_is_a_setting() -> None:
+    hosts, ports, networks = frozenset({"example.org"}), frozenset({8443}), frozenset({ip_network("10.0.0.0/8")})
+    settings = Settings(
+        fetch_enabled=False, url_allowed_hosts=hosts, url_allowed_ports=ports, url_allowed_networks=networks,
+        max_image_bytes=7, fetch_timeout_s=1.5, fetch_contact="mailto:me@example.org",
+    )  # fmt: skip
+    changed, usual = fetch_policy(settings), fetch_policy(Settings())
+    wanted = {
+        "enabled": False, "allowed_hosts": hosts, "allowed_ports": ports, "allowed_networks": networks, "max_bytes": 7,
+        "timeout_s": 1.5, "contact": "mailto:me@example.org",
+    }  # fmt: skip
+    assert {name: getattr(changed, name) for name in wanted} == wanted
+    assert all(getattr(usual, name) != value for name, value in wanted.items())
+
+
+def test_the_model_is_run_as_the_settings_say(model_path: Path, cat_jpeg: bytes) -> None:
+    app = App(Settings(model_path=model_path, max_image_pixels=1000))
+    response, problem = ask(app, "POST", "/predict", cat_jpeg)
+    assert (response.status, "1,000 pixels" in problem["detail"]) == (413, True)
+    before = len(list(Path("/proc/self/task").iterdir()))
+    app = App(Settings(model_path=model_path, num_threads=3))
+    assert len(list(Path("/proc/self/task").iterdir())) - before == 2
+
+
+def test_a_photo_behind_a_url_is_waited_for_until_the_invocation_is_due(model_path: Path) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def silent(*_: object) -> None:
+        begun.set()
+        release.wait(30)
+
+    with serving(silent) as slow:
+        networks, ports = frozenset({ip_network("127.0.0.0/8")}), frozenset({slow.port})
+        settings = Settings(
+            model_path=model_path, url_allowed_networks=networks, url_allowed_ports=ports, fetch_timeout_s=30
+        )
+        invocation = Invocation("id", time.monotonic() + 1)
+        url = {"url": f"http://127.0.0.1:{slow.port}/"}
+        response = App(settings).respond(Request("POST", "/predict", url, {}, b""), invocation)
+        assert (response.status, begun.is_set(), release.is_set()) == (504, True, False)
+        release.set()
+
+
+def test_an_answer_is_due_before_the_function_ends() -> None:
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 10_000
+
+    assert 5 < from_context(Context()).remaining_s() < 9.9
+
+
+def test_what_the_log_says_of_a_failed_fetch_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    record = telemetry.Record(from_context(None), source="http-api")
+    record.add_problem(FetchFailedError("It failed.", found="x" * 100_000))
+    record.emit()
+    assert len(capsys.readouterr().out) < 20_000
 
 
 def test_an_uploaded_photo_is_classified(app: App, cat_jpeg: bytes) -> None:

@@ -263,12 +263,16 @@ def test_an_interrupted_run_replaces_no_other_network(interrupted: Path, capsys:
     assert start("--resume") == 0
 
 
-@pytest.mark.parametrize("name", ["progress.json", "last.keras", "arguments.json"])
 def test_a_damaged_state_is_an_error_and_can_be_overwritten(
-    interrupted: Path, name: str, capsys: pytest.CaptureFixture[str]
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damaged = interrupted.with_name(name)
-    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
-    assert start("--resume") == 2
-    assert ("--overwrite" if name != "arguments.json" else "they differ") in capsys.readouterr().err
+    files = [interrupted.with_name(name) for name in ("progress.json", "last.keras", "arguments.json")]
+    for file in files:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        assert start("--resume") == 2
+        assert ("--overwrite" if file.name != "arguments.json" else "they differ") in capsys.readouterr().err
+        file.write_bytes(whole)
+    for file in files:
+        file.write_bytes(b"{")
     assert start("--overwrite") == 0

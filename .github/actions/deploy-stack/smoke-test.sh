@@ -22,10 +22,12 @@ curl --fail --silent --show-error --max-time 30 --retry 3 "$(output ApiUrl)/heal
 echo
 
 # Not by the API, which may take signed requests only.
-base64 -w0 "$photo" | jq -R '{image: .}' >/tmp/payload.json
+folder=$(mktemp -d)
+trap 'rm -r "$folder"' EXIT
+base64 -w0 "$photo" | jq -R '{image: .}' >"$folder/payload.json"
 aws lambda invoke --function-name "$(output ClassifyFunctionName):live" --cli-binary-format raw-in-base64-out \
-  --payload file:///tmp/payload.json /tmp/answer.json >/dev/null
-expect "direct invocation" "$(cat /tmp/answer.json)"
+  --payload "file://$folder/payload.json" "$folder/answer.json" >/dev/null
+expect "direct invocation" "$(cat "$folder/answer.json")"
 
 # A name of its own, so that no result of an earlier test is read.
 key="smoke-test/$(date +%s).jpg"
