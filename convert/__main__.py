@@ -66,6 +66,13 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
         default=300,
         help="photos of the training split that set int8's ranges",
     )
+    group.add_argument(
+        "--calibration-samples",
+        type=programs.count,
+        default=4,
+        help="samples of so many photos that are tried; the file is kept that answers validation photos most as the "
+        "network does",
+    )
     group.add_argument("--seed", type=programs.seed, default=1, help="chooses these photos")
 
 

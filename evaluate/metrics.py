@@ -46,6 +46,17 @@ def accuracy_drop(compared: dict[str, Any]) -> float:
     return 100 * float(compared["keras_accuracy"] - compared["accuracy"])
 
 
+def divergence(wanted: Probabilities, given: Probabilities) -> float:
+    """The mean Kullback-Leibler divergence of probabilities from those that are wanted, in nats; 0 for the same."""
+    some, others = (np.clip(_of_all(each), 1e-7, 1) for each in (wanted, given))
+    return float((some * np.log(some / others)).sum(axis=1).mean())
+
+
+def _of_all(probabilities: Probabilities) -> Probabilities:
+    """P(label), (photos, labels), of two labels, too."""
+    return probabilities if probabilities.ndim == 2 else np.stack([1 - probabilities, probabilities], axis=1)
+
+
 def top(probabilities: Probabilities) -> tuple[npt.NDArray[np.int64], Probabilities]:
     """The predicted label of each photo, and its probability, the confidence: (photos,) and (photos,)."""
     if probabilities.ndim == 1:

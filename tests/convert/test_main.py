@@ -1,6 +1,7 @@
 """The command line, from a folder of photos to a file that serves."""
 
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -240,6 +241,27 @@ def test_representative_photos_come_from_the_training_split_and_are_always_the_s
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, other)
     assert len(conversion._representative(data_set, 32, 99, 1)) == len(split) == 64
+
+
+def test_of_several_samples_the_file_that_answers_most_as_the_network_is_kept(
+    trained: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags, output = trained
+    samples = ["--calibration-photos", "2", "--calibration-samples", "3", "--seed", "5"]
+    assert cli.main([*flags, *samples, "--max-accuracy-drop", "100"]) == 0
+    lines = re.findall(r"calibrated on sample (\d): diverges by ([\d.]+) nats", capsys.readouterr().out)
+    distances = {int(seed): float(nats) for seed, nats in lines}
+    assert list(distances) == [5, 6, 7]
+    assert len(set(distances.values())) > 1
+    written = json.loads((output / "metadata.json").read_text())["conversions"]["int8"]
+    best = min(distances, key=distances.__getitem__)
+    assert written["calibration"] == {"photos": 2, "split": "train", "seed": best}
+    photos = splits.load_split(data.open_data_set(Path(flags[1])), "validation", 32, Path(flags[3]))
+    network = keras.models.load_model(output / "baseline.keras")
+    wanted = calibrate._divided(models.predict(network, photos), written["temperature"])
+    given = conversion._answers(output / "out.tflite", photos)
+    assert metrics.divergence(wanted, given) == pytest.approx(distances[best], abs=1e-5)
+    assert [path.name for path in output.iterdir() if path.name.startswith(".")] == []
 
 
 def test_representative_photos_are_none_that_training_skipped(photo_folder: Callable[[int], Path]) -> None:

@@ -47,7 +47,9 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
 ) -> None:
     run, flags = shipped
     required = tmp_path / "criteria.toml"
-    required.write_text("\n".join(f'"{name}" = {{ at_least = -1 }}' for name in criteria.NAMES))
+    below = {"test calibration error": 1, "accuracy drop": 100, "false-alarm rate": 1}
+    bounds = {name: f"at_most = {below[name]}" if name in below else "at_least = 0" for name in criteria.NAMES}
+    required.write_text("\n".join(f'"{name}" = {{ {bound} }}' for name, bound in bounds.items()))
     shutil.copy(root / "examples" / "owl.jpg", tmp_path)
     folders = ["--photos", str(external), "--out-of-distribution", str(tmp_path)]
     assert cli.main([*flags, *folders, "--criteria", str(required)]) == 0
@@ -70,8 +72,8 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
     assert printed.count("holds") == len(criteria.NAMES) - 2
     assert "false-alarm rate: not judged as the file has no confidence threshold\n" in printed
     required.write_text(
-        '"test accuracy" = { at_least = 1.1 }\n"test AUC" = { at_least = 0 }\n'
-        '"external accuracy" = { at_least = 1.1 }\n"out-of-distribution recall" = { at_least = 1.1 }'
+        '"test calibration error" = { at_most = 0 }\n"test AUC" = { at_least = 0 }\n'
+        '"external accuracy" = { at_least = 1 }\n"out-of-distribution recall" = { at_least = 1 }'
     )
     shutil.move(required, run.models / criteria.FILE)  # beside the model, it needs no flag
     assert cli.main(flags) == 1

@@ -57,6 +57,16 @@ def test_the_bootstrap_of_three_labels_is_around_the_figure() -> None:
     assert 0.5 < low < metrics.auc(labels, given) < high <= 1
 
 
+def test_the_divergence_is_that_of_the_distributions() -> None:
+    by_hand = 0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75)
+    assert metrics.divergence(np.array([0.5, 0.5]), np.array([0.25, 0.5])) == pytest.approx(by_hand / 2)
+    three = np.array([[0.2, 0.3, 0.5]])
+    assert metrics.divergence(three, three) == 0
+    assert metrics.divergence(three, np.array([[0.3, 0.2, 0.5]])) == pytest.approx(
+        0.2 * np.log(2 / 3) + 0.3 * np.log(3 / 2)
+    )
+
+
 def test_certainty_that_is_wrong_has_a_finite_log_loss() -> None:
     assert np.isfinite(metrics.measure([0, 1], [1.0, 0.0])["log_loss"])
 

@@ -69,7 +69,7 @@ def test_a_phase_starts_from_the_weights_and_with_the_options_that_it_names(tmp_
     frozen = Learner.of(models.baseline(32))
     distill.bare(frozen).save_weights(tmp_path / "frozen.weights.h5")
     for name in ("fine-tune", "fine-tune-2"):
-        phase = Phase(name, 1, 1e-4, weight_decay=0.01, label_smoothing=0.1, batch_norm_momentum=0.7)  # type: ignore[arg-type]
+        phase = Phase(name, 1, 1e-4, weight_decay=0.01, label_smoothing=0.1, batch_norm_momentum=0.7)
         other = Learner.of(models.baseline(32))
         started = fit._started(other, phase, tmp_path)
         assert_same_weights(frozen, started)
