@@ -113,7 +113,7 @@ def load_split(data_set: DataSet, split: Split, size: int, cache_dir: Path) -> P
     found = set(photos.labels.tolist())
     if missing := [label for place, label in enumerate(data_set.labels) if place not in found]:
         reasons = [skipped[one.name] for one in read_split(data_set, split) if one.label not in found]
-        why = f" ({len(reasons):,} are left out; the first is: {reasons[0]})" if reasons else ""
+        why = f" (left out: {len(reasons):,}, the first as: {reasons[0]})" if reasons else ""
         raise DataError(
             f"{data_set.name}: the {split} split has no photo of {named(missing)} that can be used{why}; {ADVICE}"
         )
