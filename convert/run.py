@@ -133,7 +133,7 @@ def _closest(
         calibration = {"photos": len(photos), "split": "train", "seed": seed}
         if wanted is None:
             return content, calibration
-        with _candidate(args.model) as candidate:
+        with _candidate(args.output or _beside(args.model, "int8")) as candidate:
             _write(candidate, content, data_set, details)
             distance = metrics.divergence(wanted, _answers(candidate, calibrated.validation))
         print(f"calibrated on sample {seed}: diverges by {distance:.6f} nats from the network on the validation split")
