@@ -80,7 +80,7 @@ def _calibrated(args: argparse.Namespace) -> _Calibrated:
 def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> dict[str, Any]:
     """Make the file of one precision; returns its part of metadata.json."""
     output = args.output or _beside(args.model, mode)
-    content, details = _quantized(calibrated, mode, args)
+    content, details = _quantized(calibrated, mode, args, output)
     with _candidate(output) as candidate:
         _write(candidate, content, calibrated.data_set, details)
         details["confidence_threshold"] = _threshold(candidate, calibrated.validation, args.max_false_alarm_rate)
@@ -99,8 +99,10 @@ def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> d
     return converted
 
 
-def _quantized(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> tuple[bytes, dict[str, Any]]:
-    """The file without its description, and the description."""
+def _quantized(
+    calibrated: _Calibrated, mode: Mode, args: argparse.Namespace, output: Path
+) -> tuple[bytes, dict[str, Any]]:
+    """The file without its description, and the description; `output` is where it goes."""
     height, width = calibrated.network.input_shape[1:3]
     details = {
         "input": {"height": height, "width": width, "channels": "RGB", "range": [0, 255]},
@@ -113,12 +115,12 @@ def _quantized(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) ->
     }
     if mode != "int8":
         return quantize.convert(models.with_map(calibrated.network), mode), details
-    content, calibration = _closest(calibrated, args, details)
+    content, calibration = _closest(calibrated, args, output, details)
     return content, {**details, "calibration": calibration}
 
 
 def _closest(
-    calibrated: _Calibrated, args: argparse.Namespace, details: dict[str, Any]
+    calibrated: _Calibrated, args: argparse.Namespace, output: Path, details: dict[str, Any]
 ) -> tuple[bytes, dict[str, Any]]:
     """Of int8 files calibrated on several samples, the one that answers validation photos most as the network does."""
     network, data_set, size = calibrated.network, calibrated.data_set, calibrated.network.input_shape[1]
@@ -126,14 +128,14 @@ def _closest(
     is_whole = args.calibration_photos >= len(data.read_split(data_set, "train"))
     samples = 1 if is_whole else args.calibration_samples  # all photos are one sample
     wanted = models.predict(network, calibrated.validation) if samples > 1 else None
-    found = []
+    found, with_map = [], models.with_map(network)
     for seed in range(args.seed, args.seed + samples):
         photos = _representative(data_set, size, args.calibration_photos, seed, skipped)
-        content = quantize.convert(models.with_map(network), "int8", photos)
+        content = quantize.convert(with_map, "int8", photos)
         calibration = {"photos": len(photos), "split": "train", "seed": seed}
         if wanted is None:
             return content, calibration
-        with _candidate(args.output or _beside(args.model, "int8")) as candidate:
+        with _candidate(output) as candidate:
             _write(candidate, content, data_set, details)
             distance = metrics.divergence(wanted, _answers(candidate, calibrated.validation))
         print(f"calibrated on sample {seed}: diverges by {distance:.6f} nats from the network on the validation split")

@@ -61,10 +61,11 @@ def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
     network = _network(known)
     if known["conversions"]["float16"]["network"] != network:
         raise ValueError(f"{run}: its int8 and float16 files are of different networks; convert one network to both")
-    int8, float16 = (known["conversions"][mode] for mode in files)
-    if any(int8[key] != float16[key] for key in ("mirrored", "temperature")) or (
-        (int8["confidence_threshold"] is None) != (float16["confidence_threshold"] is None)
-    ):
+    int8, float16 = (
+        (one["mirrored"], one["temperature"], one["confidence_threshold"] is None)
+        for one in (known["conversions"][mode] for mode in files)
+    )
+    if int8 != float16:
         raise ValueError(f"{run}: its int8 and float16 files are of different conversions; convert to both at once")
     return {"network": run / known["models"][network]["file"], **files}
 

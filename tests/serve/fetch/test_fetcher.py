@@ -295,6 +295,7 @@ FAILING_ANSWERS: dict[str, Answer] = {
     "no gzip": photo(Content_Encoding="gzip"),
     "broken gzip": photo(gzip.compress(PHOTO)[:50] + b"\x00" * 500, Content_Encoding="gzip"),
     "a compression not asked for": photo(Content_Encoding="br"),
+    "said to be compressed twice, and is once": photo(gzip.compress(PHOTO), Content_Encoding="gzip, gzip"),
     "compressed twice": photo(gzip.compress(gzip.compress(PHOTO)), Content_Encoding="gzip, gzip"),
     "a reset before the headers": resets(b""),
     "a reset within the headers": resets(b"HTTP/1.1 200 OK\r\n"),
