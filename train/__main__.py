@@ -82,14 +82,14 @@ def _add_epochs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--distill-epochs",
         type=_count_or_none,
-        help="most epochs that distill two fine-tuned networks into one; 0: fine-tune one network only; "
+        help="epochs that distill two fine-tuned networks into one; 0: fine-tune one network only; "
         "default: 6, or 0 with --epochs or --fine-tune-epochs",
     )
     group.add_argument(
         "--patience",
         type=programs.count,
         default=5,
-        help="epochs below the highest validation accuracy so far that end a phase",
+        help="epochs below the highest validation accuracy so far that end a phase, but not the distillation",
     )
 
 

@@ -56,7 +56,7 @@ class Run:
 def run_phase(
     model: keras.Model, phase: Phase, run: Run, state: Progress, backgrounds: Pixels | None = None
 ) -> keras.Model:
-    """Train for one phase, or for the rest of it, and return the model with the weights of its best epoch.
+    """Train for one phase, or for the rest of it, and return the model with the weights of the epoch that counts.
 
     Args:
         model: as the previous phase left it, or as `progress.save` wrote it in the middle of this one.
@@ -185,7 +185,7 @@ class _Epochs(keras.callbacks.Callback):
         state.history.append({"phase": self._phase.name, "epoch": epoch + 1, "seconds": seconds, **figures})
         # Of epochs that are as accurate, the later: its learning rate was lower. The loss would often choose an early
         # one, because it is that of a few mislabeled photos.
-        if figures["val_accuracy"] >= state.best_accuracy:
+        if figures["val_accuracy"] >= state.best_accuracy or self._phase.keeps_last:
             state.best_accuracy, state.waited = figures["val_accuracy"], 0
             self.model.save_weights(self._run.folder / "best.weights.h5")
         if state.waited >= self._phase.patience:

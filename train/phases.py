@@ -23,7 +23,7 @@ class Phase:
             et al. 2022, arXiv:2106.05237), and 1/2 for backgrounds.
         epochs: the most epochs.
         learning_rate: the peak. The rate rises over the first twentieth of the steps and falls to zero along a cosine.
-        patience: epochs below the highest validation accuracy so far that end the phase.
+        patience: epochs below the highest validation accuracy so far that end the phase, unless its last one counts.
         weight_decay: of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
         label_smoothing: moves the targets 0 and 1 towards 1/2.
         batch_norm_momentum: of the moving averages, while fine-tuning.
@@ -36,6 +36,14 @@ class Phase:
     weight_decay: float = 1e-4
     label_smoothing: float = 0.0
     batch_norm_momentum: float = 0.98
+
+    @property
+    def keeps_last(self) -> bool:
+        """Whether the last epoch counts, and not the most accurate: answers as targets do not make a network overfit.
+
+        The most accurate epoch of a distillation is chosen by chance, and often an early one, of a high rate.
+        """
+        return self.name == "distill"
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0, of a phase of so many."""
