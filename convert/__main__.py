@@ -57,8 +57,8 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
         type=_rate,
         default=0.02,
         metavar="RATE",
-        help="answers are `uncertain` below a confidence threshold, the highest one for which the 95%% interval of the "
-        "false-alarm rate on the validation split stays below RATE; 0: no threshold",
+        help="answers are `uncertain` below a confidence threshold, the highest one on the validation split for which "
+        "the 99%% prediction interval of the false-alarm rate stays below RATE; 0: no threshold",
     )
     group.add_argument(
         "--calibration-photos",

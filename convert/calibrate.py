@@ -5,12 +5,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit, softmax
+from scipy.stats import betabinom
 
 from evaluate import metrics
-from evaluate.metrics import Probabilities, wilson_interval
+from evaluate.metrics import Probabilities
 from train import models
 
 _MIN_MISTAKES = 10  # with fewer, a few photos decide; with none, the log loss is lowest at 0
+_KEPT = 0.995  # of samples of other photos, those that keep to the limit: the upper end of a 99% interval
 _LARGEST_CERTAINTY = 1e-7  # probabilities of 0 and 1 have no logit, that of 0 no logarithm
 
 
@@ -44,23 +46,25 @@ def _divided(probabilities: Probabilities, divisor: float) -> Probabilities:
 
 
 def confidence_threshold(confidences: Probabilities, max_false_alarm_rate: float) -> float | None:
-    """The highest threshold for which the 95% interval of the false-alarm rate stays below a limit.
+    """The highest threshold for which the 99% prediction interval of the false-alarm rate stays below a limit.
 
     A photo with a lower confidence is uncertain (Hendrycks and Gimpel 2017, arXiv:1610.02136): networks are less
-    confident on out-of-distribution images. The limit applies to the upper end of Wilson's interval. If it applied to
-    the observed rate, other photos would exceed it about half of the time.
+    confident on out-of-distribution images. The limit applies to the upper end for other photos, as many as these. If
+    it applied to the rate on these, others would exceed it about half of the time. Above the k lowest of n confidences,
+    the false alarms among n others have a beta-binomial distribution, whatever that of the confidences.
 
     Args:
         confidences: the probability of the predicted label, of photos of the classes, (photos,).
         max_false_alarm_rate: the largest share of photos of the classes below the threshold, 0-1.
 
     Returns:
-        The threshold, or None: too few photos to show such a rate.
+        The threshold, or None: too few photos to show such a rate; 2% need 350.
     """
     confidences = np.sort(confidences)
-    photos = len(confidences)
-    allowed = [alarms for alarms in range(photos) if wilson_interval(alarms, photos)[1] <= max_false_alarm_rate]
-    return float(confidences[allowed[-1]]) if allowed else None
+    photos, alarms = len(confidences), np.arange(len(confidences))
+    kept = betabinom.cdf(int(max_false_alarm_rate * photos + 1e-9), photos, alarms + 1, photos - alarms)
+    allowed = alarms[kept >= _KEPT]
+    return float(confidences[allowed[-1]]) if len(allowed) else None
 
 
 def fold(model: keras.Model, divisor: float) -> None:

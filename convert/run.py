@@ -197,7 +197,8 @@ def _threshold(file: Path, validation: splits.Photos, max_false_alarm_rate: floa
     if threshold is None:
         print(
             f"no confidence threshold: {len(answers)} validation photos are too few to show a false-alarm rate of at "
-            f"most {max_false_alarm_rate:.1%}; answers will not say `uncertain`"
+            f"most {max_false_alarm_rate:.1%}; answers will not say `uncertain`, or allow more with "
+            "--max-false-alarm-rate"
         )
     return threshold
 

@@ -63,7 +63,7 @@ def test_the_file_describes_itself_and_metadata_has_the_figures(
 
 def test_the_file_knows_its_confidence_threshold(trained: tuple[list[str], Path]) -> None:
     flags, output = trained
-    assert cli.main([*flags, "--max-accuracy-drop", "100", "--max-false-alarm-rate", "0.6"]) == 0
+    assert cli.main([*flags, "--max-accuracy-drop", "100", "--max-false-alarm-rate", "0.9"]) == 0
     classifier, validation = (
         Classifier(output / "out.tflite"),
         data.read_split(data.open_data_set(Path(flags[1])), "validation"),
@@ -72,7 +72,7 @@ def test_the_file_knows_its_confidence_threshold(trained: tuple[list[str], Path]
     confidences = [max(one.probability, 1 - one.probability) for one in answers]
     threshold = classifier.description.confidence_threshold
     assert threshold is not None
-    assert threshold == pytest.approx(sorted(confidences)[2])  # Wilson: 2 of 8 are at most 59%, 3 of 8 at most 69%
+    assert threshold == pytest.approx(sorted(confidences)[2])  # all of 8 others are below it 1 time in 286
     assert [one.uncertain for one in answers] == [confidence < threshold for confidence in confidences]
 
 

@@ -30,7 +30,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run, cache = place / "runs" / "digits", ["--cache-dir", str(place / "cache")]
     small = ["--model", "baseline", "--img-size", "32", "--epochs", "6", "--batch-size", "8", "--learning-rate", "0.01"]
     assert train_cli.main(["--data-dir", str(folder), "--output", str(run), *cache, *small]) == 0
-    assert convert_cli.main(["--model", str(run / "baseline.keras"), *cache, "--max-false-alarm-rate", "0.2"]) == 0
+    assert convert_cli.main(["--model", str(run / "baseline.keras"), *cache, "--max-false-alarm-rate", "0.3"]) == 0
     tables = place / "tables.md"
     tables.write_text(f"{report.BEGIN}\n{report.END}\n")
     (run / "criteria.toml").write_text('"test accuracy" = { at_least = 0.7 }\n"test AUC" = { at_least = 0.9 }\n')
