@@ -101,6 +101,21 @@ def test_the_best_epoch_counts_and_waiting_ends(photo_folder: Folder, tmp_path: 
     assert measured["log_loss"] != pytest.approx(validation["log_loss"])
 
 
+def test_the_last_epoch_of_a_distillation_counts_whatever_its_accuracy(
+    tiny: None, photo_folder: Folder, tmp_path: Path, train: Train
+) -> None:
+    folder, output = photo_folder(40), tmp_path / "out"
+    flags = ["--epochs", "1", "--fine-tune-epochs", "1", "--distill-epochs", "6", "--distill-learning-rate", "0.5"]
+    network = train(folder, output, "--weights", "none", "--patience", "1", *flags)
+    history = json.loads((output / "history" / "mobilenetv2.json").read_text())
+    distilled = [epoch for epoch in history if epoch["phase"] == "distill"]
+    assert len(distilled) == 6
+    assert distilled[-1]["val_accuracy"] < max(epoch["val_accuracy"] for epoch in distilled)
+    photos = splits.load(data.open_data_set(folder), 32, tmp_path / "cache")["validation"]
+    found = metrics.measure(photos.labels, models.predict(network, photos))
+    assert found["log_loss"] == pytest.approx(distilled[-1]["val_loss"], rel=1e-3)
+
+
 def input_pipelines() -> list[int]:
     """Those of TensorFlow that are alive."""
     return [id(one) for one in gc.get_objects() if isinstance(one, tf.data.Iterator)]
