@@ -238,7 +238,13 @@ def stack(aws: str) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def answering_stack(stack: Callable[[str], str], aws: str) -> Iterator[Callable[[str], str]]:
+def label() -> str:
+    """What the deployed model answers for a cat."""
+    return "cat"
+
+
+@pytest.fixture
+def answering_stack(label: str, stack: Callable[[str], str], aws: str) -> Iterator[Callable[[str], str]]:
     """As `stack`, and each upload gets a result, as from the deployed queue and function. Needs its buckets first."""
     s3, done = client("s3", aws), threading.Event()
 
@@ -246,7 +252,7 @@ def answering_stack(stack: Callable[[str], str], aws: str) -> Iterator[Callable[
         while not done.wait(0.2):
             for each in s3.list_objects_v2(Bucket="uploads").get("Contents", []):
                 photo = s3.get_object(Bucket="uploads", Key=each["Key"])["Body"].read()
-                result = json.dumps({"label": "cat" if photo[:3] == b"\xff\xd8\xff" else "none"})
+                result = json.dumps({"label": label if photo[:3] == b"\xff\xd8\xff" else "none"})
                 s3.put_object(Bucket="results", Key=f"uploads/{each['Key']}.json", Body=result.encode())
 
     thread = threading.Thread(target=answer)
@@ -263,6 +269,21 @@ def test_a_stack_that_works_passes_the_smoke_test(run: Run, answering_stack: Cal
     assert '{"status": "ok"' in done.stdout
     assert "direct invocation: {" in done.stdout
     assert "upload: {" in done.stdout
+
+
+@pytest.mark.parametrize("label", ["pear"])
+@pytest.mark.parametrize(("labels", "status"), [(["apple", "pear"], 0), (["apple", "pears"], 1), (["cat", "pear"], 1)])
+def test_a_model_that_knows_no_cats_may_answer_any_of_its_labels(
+    run: Run, answering_stack: Callable[[str], str], label: str, aws_cli: str, aws: str, labels: list[str], status: int
+) -> None:
+    answer = f"""for file; do :; done; echo '{{"label": "{label}"}}' >"$file" """
+    programs = {
+        "curl": f"echo '{json.dumps({'status': 'ok', 'labels': labels})}'",
+        "aws": f'case "$1" in lambda) {answer} ;; *) exec {aws_cli} --endpoint-url {aws} "$@" ;; esac',
+    }
+    done = run("smoke-test.sh", answering_stack("http://127.0.0.1:9"), more=programs)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ('::error::direct invocation: {"label": "pear"}' in done.stdout) == bool(status)
 
 
 def test_a_stack_whose_api_is_down_does_not(run: Run, stack: Callable[[str], str]) -> None:

@@ -1,6 +1,9 @@
 """The whole way with one's own labels: a folder of five classes in; a model that answers in these labels out."""
 
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +75,30 @@ def test_make_predict_answers_in_these_labels(place: Path) -> None:
     assert answer["probability"] == answer["probabilities"][answer["label"]]
     assert answer["model_version"] == published(place)["model_version"]
     assert isinstance(answer["uncertain"], bool)
+
+
+def test_the_build_of_the_image_takes_the_published_model(
+    place: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its last step knows what a model answers: it runs here as the Dockerfile has it, but for the packages."""
+    (step,) = re.findall(r"python -c \\\n +('import .+?')\n", (root / "Dockerfile.lambda").read_text(), re.DOTALL)
+    step = step.replace("/tmp/", "others/")
+    for folder in ("app", "others"):
+        (tmp_path / folder).mkdir()
+    for name in ("serve", "lambda_function.py"):
+        (tmp_path / "app" / name).symlink_to(root / name)
+    for photo in (root / "examples").glob("cat.*"):
+        (tmp_path / photo.name).symlink_to(photo)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'app'}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for models, labels in ((place / "models", LABELS), (root / "models", ("cat",)), (place / "models", ())):
+        (tmp_path / "app" / "models").unlink(missing_ok=True)
+        (tmp_path / "app" / "models").symlink_to(models)
+        text = step if labels else step.replace(".labels}", ".labels[:0]}")
+        done = subprocess.run(
+            f"{sys.executable} -c {text}", shell=True, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) == bool(labels), done.stderr
 
 
 def test_evaluation_has_the_answers_of_the_file(place: Path) -> None:

@@ -2,7 +2,7 @@
 # Tries a deployed stack out: smoke-test.sh STACK. The API is up, the function classifies a photo, and an uploaded one too.
 set -euo pipefail
 
-photo=examples/cat.jpg # of a cat
+photo=examples/cat.jpg # a model that knows no cats may answer with any of its labels
 
 output() {
   aws cloudformation describe-stacks --stack-name "$STACK" \
@@ -10,7 +10,7 @@ output() {
 }
 
 expect() { # NAME JSON
-  if [ "$(jq -r .label <<<"$2")" != cat ]; then
+  if ! jq --exit-status --argjson labels "$labels" '.label as $found | any($labels[]; . == $found)' <<<"$2" >/dev/null; then
     echo "::error::$1: $2"
     exit 1
   fi
@@ -18,8 +18,9 @@ expect() { # NAME JSON
 }
 
 STACK=$1
-curl --fail --silent --show-error --max-time 30 --retry 3 "$(output ApiUrl)/health"
-echo
+health=$(curl --fail --silent --show-error --max-time 30 --retry 3 "$(output ApiUrl)/health")
+echo "$health"
+labels=$(jq --compact-output 'if any(.labels[]; . == "cat") then ["cat"] else .labels end' <<<"$health")
 
 # Not by the API, which may take signed requests only.
 folder=$(mktemp -d)
