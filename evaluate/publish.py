@@ -1,5 +1,6 @@
 """Replaces the shipped model with that of a run: all files together, or none."""
 
+import contextlib
 import json
 import shutil
 import tempfile
@@ -8,15 +9,18 @@ from typing import Any, Final
 
 from evaluate import card, check, criteria, report
 from serve.model import model_file
-from train import data, metadata
+from train import data, interrupts, metadata
 from train.folder import named
 
 SHIPPED: Final = {"network": "cats_dogs.keras", "int8": "cats_dogs.tflite", "float16": "cats_dogs.float16.tflite"}
 """The names that Dockerfile, settings and documents use, whatever the labels."""
 
-_FOLDERS: Final = frozenset({"history", "plots"})
-_SUFFIXES: Final = frozenset({".json", ".keras", ".md", ".tflite", ".toml"})
-"""Of what is in the folder of a model."""
+_IN_FOLDERS: Final = {"history": ".json", "plots": ".png"}
+"""The folders of a model, and the suffix of what is in each."""
+_WRITTEN: Final = frozenset(
+    {*SHIPPED.values(), "baseline.keras", "model.keras", metadata.FILE, check.FILE, criteria.FILE, "README.md"}
+)
+"""The files of a model."""
 
 
 def publish(run: Path, shipped: Path, data_dir: Path | None = None) -> None:
@@ -62,7 +66,7 @@ def _files(run: Path, known: dict[str, Any]) -> dict[str, Path]:
     if known["conversions"]["float16"]["network"] != network:
         raise ValueError(f"{run}: its int8 and float16 files are of different networks; convert one network to both")
     int8, float16 = (
-        (one["mirrored"], one["temperature"], one["confidence_threshold"] is None)
+        (one["mirrored"], one["temperature"], one["confidence_threshold"] is None, one.get("max_false_alarm_rate"))
         for one in (known["conversions"][mode] for mode in files)
     )
     if int8 != float16:
@@ -92,12 +96,18 @@ def _check_place(run: Path, shipped: Path) -> None:
         raise ValueError(f"{shipped}: has the run in it, or is in it; name another folder with --to")
     if shipped.exists() and not shipped.is_dir():
         raise ValueError(f"{shipped}: is no folder; name one with --to")
-    found = sorted(shipped.iterdir()) if shipped.exists() else []
-    if found and not any(path.suffix == ".tflite" for path in found):
+    found = {path.relative_to(shipped) for path in shipped.rglob("*")} if shipped.exists() else set()
+    if found and Path(SHIPPED["int8"]) not in found:
         raise ValueError(f"{shipped}: holds files, and no model; name another folder with --to")
-    others = [path.name for path in found if path.name not in _FOLDERS and path.suffix not in _SUFFIXES]
-    if others:
+    if others := sorted(path.as_posix() for path in found if not _is_of_model(path)):
         raise ValueError(f"{shipped}: holds {named(others)}, which would be deleted; name another folder with --to")
+
+
+def _is_of_model(path: Path) -> bool:
+    """Whether publishing writes such a file; its path is relative to the folder of the model."""
+    if len(path.parts) == 1:
+        return path.name in _WRITTEN | _IN_FOLDERS.keys()
+    return len(path.parts) == 2 and _IN_FOLDERS.get(path.parts[0]) == path.suffix
 
 
 def _fill(
@@ -112,7 +122,9 @@ def _fill(
         shutil.copyfile(file, staging / SHIPPED[kind])
     for name in known["models"].keys() - {_network(known)}:
         shutil.copyfile(run / known["models"][name]["file"], staging / known["models"][name]["file"])
-    shutil.copytree(run / "history", staging / "history")
+    (staging / "history").mkdir()
+    for name in known["models"]:
+        shutil.copyfile(run / "history" / f"{name}.json", staging / "history" / f"{name}.json")
     (staging / check.FILE).write_text(json.dumps(evaluation) + "\n")
     metadata.write(staging, known)
     report.draw(known, evaluation, staging, data_set)
@@ -120,16 +132,17 @@ def _fill(
 
 
 def _swap(staging: Path, shipped: Path) -> None:
-    """Put the new folder in the place of the old one; if that fails, the old one stays."""
+    """Put the new folder in the place of the old one; if that fails, the old one stays. Ctrl-C comes too late."""
     staging.chmod(0o755)
     if not shipped.exists():
         staging.rename(shipped)
         return
     old = staging.with_name(f"{staging.name}.old")
-    shipped.rename(old)
-    try:
-        staging.rename(shipped)
-    except OSError:
-        old.rename(shipped)
-        raise
-    shutil.rmtree(old)
+    with contextlib.suppress(KeyboardInterrupt), interrupts.deferred():
+        shipped.rename(old)
+        try:
+            staging.rename(shipped)
+        except OSError:
+            old.rename(shipped)
+            raise
+        shutil.rmtree(old)

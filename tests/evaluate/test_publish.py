@@ -1,6 +1,8 @@
 """Three commands, from a folder of photos to the shipped model: all of its files, or none."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import keras
@@ -43,7 +45,7 @@ def place(trained: Path, tmp_path: Path) -> Path:
     """The same in the test's own folder, beside a shipped model."""
     shutil.copytree(trained / "runs", tmp_path / "runs")
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "old.tflite").write_bytes(b"the one before")
+    (tmp_path / "models" / SHIPPED["int8"]).write_bytes(b"the one before")
     return tmp_path
 
 
@@ -53,7 +55,7 @@ def publish(place: Path, *flags: str) -> int:
 
 def assert_unchanged(place: Path) -> None:
     assert {path.name for path in place.iterdir()} == {"runs", "models"}
-    assert [path.name for path in (place / "models").iterdir()] == ["old.tflite"]
+    assert [path.read_bytes() for path in (place / "models").iterdir()] == [b"the one before"]
 
 
 def test_all_files_of_the_shipped_model_are_replaced(place: Path) -> None:
@@ -186,6 +188,40 @@ def test_files_that_could_be_of_a_model_are_not_deleted_for_it(place: Path, caps
     assert (place / "notes" / "README.md").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name", ["efficientdet.tflite", "notes.md", "package.json", "plots/figure.svg", "history/a/b.json"]
+)
+def test_nor_are_files_beside_those_of_a_model(place: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert publish(place) == 0
+    mine = place / "models" / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    assert publish(place) == 2
+    assert "which would be deleted; name another folder with --to" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+
+
+def test_the_history_of_a_network_that_is_gone_is_not_published(place: Path) -> None:
+    (place / "runs" / "fruit" / "history" / "mobilenetv3small.json").write_text("[]")
+    assert publish(place) == 0
+    assert [file.name for file in (place / "models" / "history").iterdir()] == ["mobilenetv2.json"]
+
+
+def test_ctrl_c_between_the_old_model_and_the_new_one_loses_neither(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, *, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            os.kill(os.getpid(), signal.SIGINT)
+        removed(path, ignore_errors=ignore_errors)
+
+    removed = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    assert publish(place) == 0
+    assert {path.name for path in place.iterdir()} == {"runs", "models"}
+    assert metadata.read(place / "models")["data"]["labels"] == ["pear", "apple"]
+
+
 def test_a_link_to_the_shipped_model_stays_one(place: Path) -> None:
     (place / "models").rename(place / "version-1")
     (place / "models").symlink_to("version-1")
@@ -204,7 +240,10 @@ def test_files_of_two_networks_are_refused(place: Path, capsys: pytest.CaptureFi
     assert_unchanged(place)
 
 
-@pytest.mark.parametrize(("key", "value"), [("mirrored", True), ("temperature", 2.0), ("confidence_threshold", 0.5)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("mirrored", True), ("temperature", 2.0), ("confidence_threshold", 0.5), ("max_false_alarm_rate", 0.5)],
+)
 def test_files_of_two_conversions_are_refused(
     place: Path, key: str, value: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
