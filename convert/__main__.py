@@ -54,11 +54,11 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--max-false-alarm-rate",
-        type=_rate,
+        type=rate,
         default=0.02,
         metavar="RATE",
         help="answers are `uncertain` below a confidence threshold, the highest one on the validation split for which "
-        "the 99%% prediction interval of the false-alarm rate stays below RATE; 0: no threshold",
+        "the 99%% prediction interval of the false-alarm rate is at most RATE; 0: no threshold",
     )
     group.add_argument(
         "--calibration-photos",
@@ -79,7 +79,7 @@ def _add_options(group: argparse._ArgumentGroup) -> None:
 def _add_criteria(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max-accuracy-drop",
-        type=_points,
+        type=points,
         metavar="POINTS",
         help="largest drop below the network's accuracy, in percentage points; default: 0.3, or one test photo if that "
         "is more",
@@ -94,16 +94,18 @@ def _add_criteria(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _rate(text: str) -> float:
-    if not 0 <= (rate := float(text)) < 1:
+def rate(text: str) -> float:
+    """A share of photos, of an argument."""
+    if not 0 <= (number := float(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 0 and below 1")
-    return rate
+    return number
 
 
-def _points(text: str) -> float:
-    if not 0 <= (points := float(text)) <= 100:
+def points(text: str) -> float:
+    """Percentage points, of an argument."""
+    if not 0 <= (number := float(text)) <= 100:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 100")
-    return points
+    return number
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -46,7 +46,7 @@ def _divided(probabilities: Probabilities, divisor: float) -> Probabilities:
 
 
 def confidence_threshold(confidences: Probabilities, max_false_alarm_rate: float) -> float | None:
-    """The highest threshold for which the 99% prediction interval of the false-alarm rate stays below a limit.
+    """The highest threshold for which the 99% prediction interval of the false-alarm rate keeps to a limit.
 
     A photo with a lower confidence is uncertain (Hendrycks and Gimpel 2017, arXiv:1610.02136): networks are less
     confident on out-of-distribution images. The limit applies to the upper end for other photos, as many as these. If

@@ -17,6 +17,7 @@ import numpy as np
 from convert import calibrate, quantize, verify
 from convert.modes import Mode
 from evaluate import metrics
+from evaluate.criteria import MAX_ACCURACY_DROP
 from serve.errors import ProblemError
 from serve.model import model_file
 from serve.model.classifier import Classifier
@@ -26,8 +27,9 @@ from train.pixels import Pixels, decode
 
 MEASURED_ON: Final[tuple[Split, ...]] = ("validation", "test")
 
-_MAX_ACCURACY_DROP: Final = 0.3  # percentage points
 _BATCH: Final = 64
+_IN_METADATA: Final = ("calibration", "mirrored", "temperature", "max_false_alarm_rate", "confidence_threshold")
+"""Of the description of a file, what metadata.json repeats."""
 
 
 class ConversionError(RuntimeError):
@@ -92,7 +94,7 @@ def _convert(calibrated: _Calibrated, mode: Mode, args: argparse.Namespace) -> d
         "network": calibrated.network.name,
         "version": model_file.read(output).version,
         "bytes": output.stat().st_size,
-        **{key: details[key] for key in ("calibration", "mirrored", "temperature", "confidence_threshold")},
+        **{key: details[key] for key in _IN_METADATA},
         "runtimes": results,
     }
     print(f"wrote {output} ({converted['bytes'] / 1e6:.2f} MB, version {converted['version']})")
@@ -109,6 +111,7 @@ def _quantized(
         "quantization": mode,
         "mirrored": args.mirror,
         "temperature": calibrated.temperature,
+        "max_false_alarm_rate": args.max_false_alarm_rate,
         "data": calibrated.known.get("data", {}),
         "training": calibrated.known.get("models", {}).get(calibrated.network.name, {}),
         "calibration": None,
@@ -197,8 +200,7 @@ def _threshold(file: Path, validation: splits.Photos, max_false_alarm_rate: floa
     if threshold is None:
         print(
             f"no confidence threshold: {len(answers)} validation photos are too few to show a false-alarm rate of at "
-            f"most {max_false_alarm_rate:.1%}; answers will not say `uncertain`, or allow more with "
-            "--max-false-alarm-rate"
+            f"most {max_false_alarm_rate:.1%}; answers will not say `uncertain`. Allow more with --max-false-alarm-rate"
         )
     return threshold
 
@@ -228,7 +230,7 @@ def _verify(
 
 def _allowed_drop(asked: float | None, photos: int) -> float:
     """In percentage points. By default, one photo of a small test split may change."""
-    return max(_MAX_ACCURACY_DROP, 100 / photos) if asked is None else asked
+    return max(MAX_ACCURACY_DROP, 100 / photos) if asked is None else asked
 
 
 def _representative(data_set: data.DataSet, size: int, count: int, seed: int, skipped: Collection[str] = ()) -> Pixels:

@@ -147,7 +147,8 @@ def _criterion(name: str, figure: float, evaluation: dict[str, Any], known: dict
         bound = _percent(criterion.bound)
     else:
         low, high = _intervals(known, evaluation)[name]
-        shown, bound = f"{figure:.4f} ({low:.4f} to {high:.4f})", f"{criterion.bound:g}"
+        interval = f" ({low:.4f} to {high:.4f})" if low < high else ""  # of an AUC of 1, every bootstrap sample has 1
+        shown, bound = f"{figure:.4f}{interval}", f"{criterion.bound:g}"
     verdict = "holds" if criterion.holds(figure) else "**fails**"
     return f"| {name} | {shown} | {criterion.kind} {bound} | {verdict} |"
 

@@ -38,13 +38,15 @@ def check(args: argparse.Namespace) -> int:
     file = args.criteria or criteria_file(args.model.parent, known)
     required = criteria.load(file) if file else None
     evaluation = evaluate(args, known)
-    required = required or criteria.defaults(evaluation["test"]["metrics"]["photos"])
+    if required is None:
+        rate = known["conversions"]["int8"].get("max_false_alarm_rate", criteria.MAX_FALSE_ALARM_RATE)
+        required = criteria.defaults(evaluation["test"]["metrics"]["photos"], rate)
     evaluation["criteria"] = criteria.packed(required)
     (args.model.parent / FILE).write_text(json.dumps(evaluation) + "\n")
     failed = _verdict(evaluation, known)
     if failed:
         own = args.model.parent / criteria.FILE
-        print(f"{failed} failed: train again with another --seed, or write bounds of your own to {own}")
+        print(f"{failed} failed: train on more photos, or write bounds of your own to {own}")
     return failed
 
 

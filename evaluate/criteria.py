@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from evaluate import metrics
 
 FILE: Final = "criteria.toml"
+MAX_ACCURACY_DROP: Final = 0.3  # percentage points
 MAX_FALSE_ALARM_RATE: Final = 0.02
 NAMES: Final = (
     "test accuracy", "test AUC", "test calibration error", "accuracy drop", "external accuracy", "false-alarm rate",
@@ -59,14 +60,18 @@ def _criterion(file: Path, name: str, bound: object) -> Criterion:
     return Criterion(kind, float(number))
 
 
-def defaults(test_photos: int) -> Criteria:
+def defaults(test_photos: int, max_false_alarm_rate: float = MAX_FALSE_ALARM_RATE) -> Criteria:
     """The criteria for data without a file of its own: the file answers as the network does, and seldom `uncertain`.
 
-    One photo of the test split is always within the bounds.
+    One photo of the test split is always within the bounds, which are those of the conversion.
+
+    Args:
+        test_photos: photos of the test split.
+        max_false_alarm_rate: that of `python -m convert`.
     """
     return {
-        "accuracy drop": Criterion("at most", max(0.1, 100 / test_photos)),
-        "false-alarm rate": Criterion("at most", max(MAX_FALSE_ALARM_RATE, 1 / test_photos)),
+        "accuracy drop": Criterion("at most", max(MAX_ACCURACY_DROP, 100 / test_photos)),
+        "false-alarm rate": Criterion("at most", max(max_false_alarm_rate, 1 / test_photos)),
     }
 
 
@@ -110,6 +115,6 @@ def measured(evaluation: dict[str, Any], known: dict[str, Any]) -> dict[str, flo
 def resolution(name: str, criterion: Criterion, photos: int) -> str:
     """A note if one photo decides the criterion; empty otherwise."""
     allowed = 1 - criterion.bound if criterion.kind == "at least" else criterion.bound
-    if name not in _SHARES or allowed * photos >= 1:
+    if name not in _SHARES or allowed * photos >= 1 - 1e-9:
         return ""
     return f"; one of {photos} photos is {1 / photos:.1%}, so no mistake is allowed: measure on more photos"

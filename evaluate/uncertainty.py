@@ -41,9 +41,13 @@ def in_packages(labels: Sequence[str] = ()) -> list[Path]:
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations or ()) if spec else ():
             found += [Path(folder) / file for file in files]
-    words = {label.casefold().removesuffix("s") for label in labels}
-    own = words | {f"{word}s" for word in words}
-    return [file for file in found if file.is_file() and own.isdisjoint(re.split(r"[\W_]+", file.stem.casefold()))]
+    own = {word for label in labels for word in _words(label)}
+    return [file for file in found if file.is_file() and own.isdisjoint(_words(file.stem))]
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, without the endings of plurals."""
+    return {re.sub("(?<=ss|sh|ch|.x)es$|(?<!s)s$", "", word) for word in re.split(r"[\W_]+", name.casefold()) if word}
 
 
 def in_folder(folder: Path) -> list[Path]:

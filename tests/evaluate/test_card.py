@@ -36,6 +36,13 @@ def test_labels_are_shown_as_they_are_named(root: Path) -> None:
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("| 0.")} == {6}
 
 
+def test_an_interval_without_width_is_left_out(root: Path) -> None:
+    known = metadata.read(root / "models")
+    evaluation = json.loads((root / "models" / check.FILE).read_text())
+    evaluation["test"]["metrics"]["auc"], evaluation["test"]["intervals"]["auc"] = 1.0, [1.0, 1.0]
+    assert "| test AUC | 1.0000 | at least" in card.card(known, evaluation)
+
+
 def test_what_was_not_measured_is_said(root: Path) -> None:
     known = metadata.read(root / "models")
     evaluation = json.loads((root / "models" / check.FILE).read_text())

@@ -82,7 +82,7 @@ def test_figures_are_written_and_a_failed_criterion_fails_the_command(
     assert "external accuracy: not judged without --photos FOLDER\n" in printed
     assert "out-of-distribution recall: not judged without --out-of-distribution FOLDER and a conf" in printed
     own = run.models / criteria.FILE
-    assert printed.endswith(f"train again with another --seed, or write bounds of your own to {own}\n")
+    assert printed.endswith(f"train on more photos, or write bounds of your own to {own}\n")
     assert "external" not in json.loads((run.models / check.FILE).read_text())
     (run.models / criteria.FILE).unlink()
 

@@ -55,9 +55,14 @@ def test_defaults_allow_one_photo_of_the_test_split(photos: int) -> None:
     assert required["accuracy drop"].holds(100 / photos)
     assert required["false-alarm rate"].holds(1 / photos)
     assert not required["false-alarm rate"].holds(2 / photos + 0.02)
+    assert criteria.defaults(photos, 0.3)["false-alarm rate"].holds(0.3)
 
 
-@pytest.mark.parametrize(("photos", "expected"), [(90, "one of 90 photos is 1.1%"), (91, "")])
-def test_a_criterion_that_one_photo_decides_says_so(photos: int, expected: str) -> None:
-    assert expected in criteria.resolution("test accuracy", Criterion("at least", 0.989), photos)
-    assert bool(criteria.resolution("test accuracy", Criterion("at least", 0.989), photos)) == bool(expected)
+@pytest.mark.parametrize(
+    ("bound", "photos", "expected"),
+    [(0.989, 90, "one of 90 photos is 1.1%"), (0.989, 91, ""), (0.9, 10, ""), (0.9, 9, "of 9"), (0.8, 5, "")],
+)
+def test_a_criterion_that_one_photo_decides_says_so(bound: float, photos: int, expected: str) -> None:
+    note = criteria.resolution("test accuracy", Criterion("at least", bound), photos)
+    assert expected in note
+    assert bool(note) == bool(expected)

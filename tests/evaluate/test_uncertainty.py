@@ -22,8 +22,11 @@ def test_what_packages_carry_can_be_opened_and_the_cat_is_not_among_it() -> None
 
 
 def test_what_shows_a_label_is_no_other_image() -> None:
-    every, some = (uncertainty.in_packages(labels) for labels in (["a", "c"], ["Horse", "coin", "cow"]))
-    assert {file.name for file in every} - {file.name for file in some} == {"horse.png", "coins.png"}
+    own = ["Horse", "coin", "cow", "flower_daisy", "wet grasses"]
+    every, some = (uncertainty.in_packages(labels) for labels in (["a", "c"], own))
+    assert {file.name for file in every} - {file.name for file in some} == {
+        "horse.png", "coins.png", "flower.jpg", "grass.png"
+    }  # fmt: skip
 
 
 def test_a_folder_is_searched_with_the_folders_in_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
