@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from train import programs
+from train import phases, programs
 from train.backbones import BACKBONES, BASELINE, DEFAULT, NETWORKS
 
 
@@ -61,7 +61,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     either.add_argument("--backbone", help="the same", **network)
     group.add_argument(
-        "--img-size", type=_size, default=160, help="height and width of its input, in pixels; a multiple of 32"
+        "--img-size", type=size, default=160, help="height and width of its input, in pixels; a multiple of 32"
     )
     group.add_argument(
         "--weights",
@@ -76,12 +76,12 @@ def _add_epochs(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--fine-tune-epochs",
-        type=_count_or_none,
+        type=epochs,
         help="most epochs that train all layers of the backbone; default: 8, or 0 with --epochs",
     )
     group.add_argument(
         "--distill-epochs",
-        type=_count_or_none,
+        type=epochs,
         help="epochs that distill two fine-tuned networks into one; 0: fine-tune one network only; "
         "default: 6, or 0 with --epochs or --fine-tune-epochs",
     )
@@ -99,11 +99,11 @@ def _add_rates(group: argparse._ArgumentGroup) -> None:
         type=programs.count,
         help="photos per step; default: 64, fewer for less than 2,048 training photos",
     )
-    group.add_argument("--learning-rate", type=_rate, default=1e-3, help="peak learning rate of the first phase")
-    group.add_argument("--fine-tune-learning-rate", type=_rate, default=1.5e-4, help="the same, of the fine-tuning")
-    group.add_argument("--distill-learning-rate", type=_rate, default=1e-4, help="the same, of the distillation")
-    group.add_argument("--label-smoothing", type=float, default=0.02, help="of the fine-tuning")
-    group.add_argument("--batch-norm-momentum", type=float, default=0.98, help="of the fine-tuning")
+    group.add_argument("--learning-rate", type=rate, default=1e-3, help="peak learning rate of the first phase")
+    group.add_argument("--fine-tune-learning-rate", type=rate, default=1.5e-4, help="the same, of the fine-tuning")
+    group.add_argument("--distill-learning-rate", type=rate, default=1e-4, help="the same, of the distillation")
+    group.add_argument("--label-smoothing", type=share, default=0.02, help="of the fine-tuning")
+    group.add_argument("--batch-norm-momentum", type=share, default=0.98, help="of the fine-tuning")
     group.add_argument(
         "--strategy", choices=["auto", "none", "mirrored", "multiworker"], default="auto",
         help="mirrored: share each batch among all GPUs of this machine; multiworker: of all machines in TF_CONFIG; "
@@ -118,25 +118,37 @@ def _add_rates(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _count_or_none(text: str) -> int:
+def epochs(text: str) -> int:
+    """A number of epochs, of an argument; 0: none."""
     return 0 if text == "0" else programs.count(text)
 
 
-def _size(text: str) -> int:
-    if (size := int(text)) < 32 or size % 32:
+def size(text: str) -> int:
+    """Height and width of an input, of an argument."""
+    if (pixels := int(text)) < 32 or pixels % 32:
         raise argparse.ArgumentTypeError(f"{text} is not a multiple of 32")
-    return size
+    return pixels
 
 
-def _rate(text: str) -> float:
-    if not 0 < (rate := float(text)) < 1:
+def rate(text: str) -> float:
+    """A learning rate, of an argument."""
+    if not 0 < (number := float(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return rate
+    return number
+
+
+def share(text: str) -> float:
+    """A share that may be none, of an argument."""
+    return 0.0 if text == "0" else rate(text)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    args = parser().parse_args(argv)
+    args = (flags := parser()).parse_args(argv)
+    try:
+        phases.phases(args)
+    except ValueError as error:
+        flags.error(str(error))
     programs.prepare_tensorflow()
     try:
         from train import data, fit, progress, run, workers  # seconds of TensorFlow, which --help does without

@@ -73,7 +73,7 @@ def run_phase(
         _compile(model, phase)
     if isinstance(model, distill.Student):
         model.teachers = distill.teachers(model, run.folder)
-    while state.epoch < phase.epochs and state.waited < phase.patience:
+    while state.epoch < phase.epochs and (state.waited < phase.patience or phase.keeps_last):
         with interrupts.deferred() as interrupted, _errors_of_photos(), _pipeline_ended():
             _fit(model, phase, run, state, backgrounds, interrupted)
     model.load_weights(run.folder / "best.weights.h5")
@@ -147,7 +147,7 @@ def _compile(model: keras.Model, phase: Phase) -> None:
 
 
 class _Epochs(keras.callbacks.Callback):
-    """Sets the learning rate; keeps the best weights, the state and the history; ends a phase that no longer improves.
+    """Sets the learning rate; keeps the weights that count, the state and the history; ends what no longer improves.
 
     Keras has a callback for each of these. After an interruption they do not know the best accuracy, or how long
     they have waited. Its learning rate schedules are computed again for each weight in each step.

@@ -122,7 +122,8 @@ def _listing(root: Path) -> Listing:
         found.left_out |= {_name(root, path): "beside the folders of the splits" for path in sorted(beside)}
     else:
         taken = {"train": list(_photos(root, root, found.left_out))}
-    found.labels = tuple(sorted({file.label for files in taken.values() for file in files}))
+    labels = {file.label for files in taken.values() for file in files}
+    found.labels = tuple(sorted(labels, key=lambda label: (label.casefold(), label)))
     _check_labels(given.get("train", root), found)
     found.splits = _split(taken)
     return found
@@ -140,8 +141,18 @@ def printable(name: str) -> str:
 
 
 def _given_splits(root: Path) -> dict[Split, Path]:
-    folders = {_NAMES[path.name.lower()]: path for path in _subfolders(root) if path.name.lower() in _NAMES}
-    return folders if "train" in folders else {}
+    folders: dict[Split, list[Path]] = defaultdict(list)
+    for path in sorted(_subfolders(root)):
+        if split := _NAMES.get(path.name.lower()):
+            folders[split].append(path)
+    if "train" not in folders:
+        return {}
+    for split, same in folders.items():
+        if len(same) > 1:
+            raise FolderError(
+                f"{root}: {named([path.name for path in same])} are all the {split} split; leave one of them"
+            )
+    return {split: same[0] for split, same in folders.items()}
 
 
 def _photos(root: Path, parent: Path, left_out: dict[str, str]) -> Iterator[File]:

@@ -54,7 +54,11 @@ class Phase:
 
 
 def phases(args: argparse.Namespace) -> list[Phase]:
-    """The phases that the flags of `python -m train` ask for."""
+    """The phases that the flags of `python -m train` ask for.
+
+    Raises:
+        ValueError: there would be no network to distill.
+    """
     if args.model == BASELINE:
         return [Phase("scratch", args.epochs or 12, args.learning_rate, args.patience)]
     fine_tune_epochs, distill_epochs = _epochs(args)
@@ -63,6 +67,8 @@ def phases(args: argparse.Namespace) -> list[Phase]:
         "fine-tune", fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
         label_smoothing=args.label_smoothing, batch_norm_momentum=args.batch_norm_momentum,
     )  # fmt: skip
+    if args.distill_epochs and not fine_tune_epochs:
+        raise ValueError("--distill-epochs distills fine-tuned networks: name --fine-tune-epochs, too")
     if not fine_tune_epochs:
         return [frozen]
     if not distill_epochs:

@@ -26,6 +26,10 @@ from train.progress import Progress
 _NOT_COMPARED: Final = (
     "resume", "overwrite", "output", "tensorboard", "cache_dir", "data_dir", "checkpoint_steps", "strategy",
 )  # fmt: skip
+_OF_BACKBONES: Final = (
+    "weights", "fine_tune_epochs", "fine_tune_learning_rate", "distill_epochs", "distill_learning_rate",
+    "label_smoothing", "batch_norm_momentum",
+)  # fmt: skip
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
@@ -73,7 +77,8 @@ def _train(args: argparse.Namespace) -> dict[str, Any]:
         raise data.DataError(f"{data_set.name}: {why}")
     output = args.output or Path("runs") / data_set.name
     folder = output / "state" / args.model
-    asked = {key: str(value) for key, value in vars(args).items() if key not in _NOT_COMPARED}
+    unused = (*_NOT_COMPARED, *_OF_BACKBONES) if args.model == BASELINE else _NOT_COMPARED
+    asked = {key: str(value) for key, value in vars(args).items() if key not in unused}
     asked["data"] = data_set.identity()
     if workers.any_of(workers.is_chief() and _is_finished(args, output, folder, asked)):
         print(f"{output / _file(args.model)}: the run is finished")
@@ -150,7 +155,10 @@ def _resumes(
     """Whether the run continues an interrupted one. Refuses to mix runs, or to replace one without --overwrite."""
     trained_on = metadata.read(output).get("data")
     if trained_on and trained_on.get("identity") != data_set.identity():
-        raise data.DataError(f"{output}: holds networks trained on other photos; name another folder with --output")
+        raise data.DataError(
+            f"{output}: holds networks trained on other photos; name another folder with --output "
+            "(make: RUN=), or delete it"
+        )
     if args.overwrite and not args.resume:
         return False
     state = Progress.read(folder)
@@ -166,7 +174,8 @@ def _resumes(
         raise data.DataError(f"{folder}: holds an interrupted run; continue it with --resume, or use --overwrite")
     if (output / _file(args.model)).is_file() and not args.overwrite:
         file = output / _file(args.model)
-        raise data.DataError(f"{file}: exists; replace it with --overwrite, or name another folder with --output")
+        keep = "" if args.resume else "keep it with --resume, "
+        raise data.DataError(f"{file}: exists; replace it with --overwrite, {keep}or name another folder with --output")
     return False
 
 

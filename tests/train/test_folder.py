@@ -69,6 +69,20 @@ def test_split_folders_have_the_names_that_people_give_them(tmp_path: Path, name
     assert listing.labels == ("cat", "dog")
 
 
+def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "Training", "test"):
+        make_photos(tmp_path / "photos" / name, 3)
+    with pytest.raises(folder.FolderError, match="Training, train are all the train split; leave one of them"):
+        folder.listing(tmp_path / "photos")
+
+
+def test_capital_letters_do_not_change_the_order_of_labels(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 3)
+    (photos / "cat").rename(photos / "apple")
+    (photos / "dog").rename(photos / "Banana")
+    assert folder.listing(photos).labels == ("apple", "Banana")
+
+
 def test_splits_without_training_photos_are_no_classes(tmp_path: Path) -> None:
     for name in ("test", "val"):
         make_photos(tmp_path / "photos" / name, 3)

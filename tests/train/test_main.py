@@ -29,6 +29,9 @@ def test_the_flags_say_what_is_trained_and_for_how_long(flags: list[str], expect
     [
         ["--epochs", "0"],
         ["--img-size", "100"],
+        ["--img-size", "large"],
+        ["--label-smoothing", "nan"],
+        ["--batch-norm-momentum", "-3"],
         ["--learning-rate", "2"],
         ["--batch-size", "x"],
         ["--model", "resnet"],
@@ -39,4 +42,13 @@ def test_the_flags_say_what_is_trained_and_for_how_long(flags: list[str], expect
 def test_a_flag_that_cannot_be_used_is_named(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.parser().parse_args(flags)
-    assert flags[0] in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert flags[0] in printed
+    assert "_" not in printed.split("error: ")[1]
+
+
+@pytest.mark.parametrize("flags", [["--epochs", "1"], ["--fine-tune-epochs", "0"]])
+def test_what_cannot_be_distilled_is_said(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main([*flags, "--distill-epochs", "2"])
+    assert "--distill-epochs distills fine-tuned networks: name --fine-tune-epochs, too" in capsys.readouterr().err

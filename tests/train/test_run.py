@@ -234,6 +234,8 @@ def test_a_finished_run_has_nothing_to_resume(finished: None, capsys: pytest.Cap
     assert start("--resume") == 0
     assert capsys.readouterr().out.endswith("baseline.keras: the run is finished\n")
     assert Path("runs/photos/baseline.keras").read_bytes() == before
+    # Of the flags that `make train` gives to both networks, some are not for this one.
+    assert start("--resume", "--weights", "backbone.h5", "--fine-tune-epochs", "2", "--label-smoothing", "0.1") == 0
     assert start("--resume", "--seed", "2") == 2
     assert "--overwrite" in capsys.readouterr().err
 
