@@ -44,7 +44,7 @@ exit status:
   130  interrupted (Ctrl-C)
 
 Settings come from environment variables, as on Lambda: MODEL_PATH, MAX_IMAGE_BYTES, URL_ALLOWED_HOSTS and others
-(docs/settings.md). URLs are opened only if they lead to a public address.
+(docs/settings.md). URLs are opened only if they lead to a public address, or into URL_ALLOWED_NETWORKS.
 """
 
 
