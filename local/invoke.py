@@ -61,7 +61,7 @@ def _event(arguments: Sequence[str]) -> Any:
 def _json(path: Path) -> Any:
     try:
         return json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
 
 

@@ -20,6 +20,7 @@ from serve.model.model_file import Description
 _MAX_NAME_WIDTH: Final = 60  # of the table's first column; a longer name pushes its own row aside
 _COLORS: Final = {"uncertain": "33", "error": "31"}  # yellow and red: ECMA-48, "Select graphic rendition"
 _CSV_COLUMNS: Final = ("photo", "label", "probability", "uncertain", "model_version", "error", "sorted_to")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection": a spreadsheet would compute it
 _SHADES: Final = "·░▒▓█"  # of a heat map: no evidence for the label, then a quarter of the most each
 
 
@@ -65,6 +66,8 @@ class Csv:
         members = _members(answered, sorted_to)
         if "error" in members:
             members["error"] = members["error"]["detail"]
+        if str(members["photo"]).startswith(_FORMULA):
+            members["photo"] = f"./{members['photo']}"
         for label, probability in members.pop("probabilities", {}).items():
             members[_column(label)] = probability
         return self._record(members)

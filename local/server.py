@@ -1,9 +1,10 @@
-"""The same app over plain HTTP: `uvicorn local.server:app --port 8000`.
+"""The same app over plain HTTP: `uvicorn local.server:app --limit-concurrency 256`.
 
 Each request becomes the event that an HTTP API of API Gateway sends (payload 2.0) and takes the same path as on
 Lambda. What works here works there; a body that is too large there is too large here.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -36,6 +37,9 @@ _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 byte
 
 MAX_DECODERS: Final = 6
 """Six of the greediest photos fit into the 2 GiB of `k8s/deployment.yaml`: docs/robustness.md, "Several at once"."""
+
+# A log of requests would have the URLs of photos, signatures included.
+logging.getLogger("uvicorn.access").addFilter(lambda _: False)
 
 _LARGEST_WITH_URL: Final = 64 * 1024  # bytes of a body: a URL has 2,048 characters at most, each of 12 bytes at most
 

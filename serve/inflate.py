@@ -63,6 +63,8 @@ def inflated(data: bytes | bytearray, coding: str, max_bytes: int) -> bytes:
         while left and not inflater.eof and len(found) <= max_bytes:
             found += inflater.decompress(left[:_BLOCK_BYTES], max_bytes + 1 - len(found))
             left = left[min(_BLOCK_BYTES, len(left)) - len(inflater.unused_data) :]
+            if len(data) - len(left) > 2 * len(found) + _BLOCK_BYTES:  # empty blocks, which take long
+                raise ValueError("the compressed body is larger than its content")
         if len(found) > max_bytes or (inflater.eof and bytes(left[: len(_GZIP_MAGIC)]) != _GZIP_MAGIC):
             return bytes(found)
         if not inflater.eof:

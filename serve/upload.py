@@ -16,7 +16,9 @@ _FORMS = (
 _BOOLEANS: Final = {"true": True, "false": False}
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_=\s-]+")
 _DATA_URL: Final = re.compile(r"\s*data:", re.IGNORECASE)
+_BASE64_URL: Final = re.compile(r"\s*data:[^,]*;base64,", re.IGNORECASE)
 _BLANKS: Final = b" \t\n\v\f\r"
+_MARK: Final = b"\xef\xbb\xbf"  # of UTF-8, before the text
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")  # RFC 4648, section 5
 _MAX_COMMAS: Final = 1000  # of JSON: one photo has few members; a million of them take half a gigabyte
 _A_FEW_LINES: Final = 2048  # bytes
@@ -70,7 +72,9 @@ def _photo_in_query(request: Request) -> Photo:
             "The query has parameters beside url and explain. Percent-encode the URL of the photo: & as %26, ? as %3F, "
             "# as %23."
         )
-    return _photo_at(request.query["url"])
+    url = request.query["url"]
+    # A query's "+" is a blank, and base64 has none.
+    return _photo_at(url.strip().replace(" ", "+") if _BASE64_URL.match(url) else url)
 
 
 def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
@@ -89,7 +93,7 @@ def _photo_in_body(body: bytes, content_type: str, max_bytes: int) -> Photo:
         raise MalformedRequestError('The body is base64. Send it as JSON: {"image": "<base64>"}.')
     if media_type.startswith("image/"):
         return Photo(image=body)
-    if media_type.endswith("json") or body.lstrip()[:1] == b"{":
+    if media_type.endswith("json") or body.removeprefix(_MARK).lstrip()[:1] == b"{":
         return photo_in_json(_json(body))
     raise UnsupportedImageTypeError(f"The service does not accept a body of this type. Send {_FORMS}.")
 

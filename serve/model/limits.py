@@ -80,7 +80,7 @@ def _nanoseconds(image: Image.Image, parts: Parts, pixels: int) -> float:
     work, reading = speed.per_work * (parts.work or pixels), speed.per_byte * len(parts.file)
     if image.format == "JPEG":
         work += _NANOSECONDS_JPEG_PIXEL * image.width * image.height
-        return reading + work * (1 if jpeg.has_end(parts.file) else 2)  # decoded twice: serve.model.decoders
+        return (reading + work) * (1 if jpeg.has_end(parts.file) else 2)  # decoded twice: serve.model.decoders
     if image.format in _STORED_FORMATS and is_transparent(image):
         work += (_NANOSECONDS_ALPHA + _NANOSECONDS_KEY * ("transparency" in image.info)) * pixels
     return reading + work

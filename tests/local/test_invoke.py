@@ -55,11 +55,13 @@ def test_a_setting_that_is_missing_is_one_sentence_too(root: Path) -> None:
 def test_what_cannot_be_read_is_named_with_its_cause(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "deep.json").write_text("[" * 200_000)
     for arguments, cause in (
         (["/no/such/file.jpg"], "/no/such/file.jpg: No such file"),
         ([str(tmp_path)], "is a folder"),
         ([str(tmp_path / "empty.jpg")], "the file is empty"),
         (["--event", str(tmp_path / "broken.json")], "not JSON"),
+        (["--event", str(tmp_path / "deep.json")], "not JSON"),
         ([], "usage"),
         (["--unknown"], "usage"),
     ):

@@ -66,6 +66,13 @@ def test_csv_is_read_back_as_it_was() -> None:
     assert (second["photo"], second["label"], second["error"]) == ("c.jpg", "", 'It is "broken", sorry.')
 
 
+@pytest.mark.parametrize("name", ["=HYPERLINK(1).jpg", "+x.jpg", "-x.jpg", "@x.jpg"])
+def test_a_spreadsheet_does_not_compute_a_name(name: str) -> None:
+    lines = Csv(MODEL)
+    (row,) = csv.DictReader(io.StringIO("\n".join([lines.heading(), lines.line(certain(name), None)])))
+    assert row["photo"] == f"./{name}"
+
+
 def test_more_than_two_labels_have_a_column_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     model = Description(("a", "b, c", "d"), None, "version")

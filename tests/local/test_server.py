@@ -3,8 +3,10 @@
 import base64
 import gzip
 import http.client
+import importlib
 import itertools
 import json
+import logging.config
 import re
 import signal
 import socket
@@ -404,3 +406,18 @@ def test_the_function_knows_nothing_of_it(root: Path) -> None:
     code = "import sys, lambda_function; print([name for name in sys.modules if name in ('local.server', 'starlette')])"
     printed = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_requests_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Their URLs have those of photos, with signatures."""
+    import uvicorn.config
+
+    importlib.import_module("local.server")
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    logging.getLogger("uvicorn.error").info("it is on")
+    logging.getLogger("uvicorn.access").info(
+        '%s - "%s %s HTTP/%s" %d', "host", "POST", "/predict?url=secret", "1.1", 200
+    )
+    printed = capsys.readouterr()
+    assert "it is on" in printed.err
+    assert "secret" not in printed.out + printed.err

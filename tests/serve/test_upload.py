@@ -158,6 +158,9 @@ def test_a_data_url_is_a_photo_wherever_a_url_is_taken(cat_jpeg: bytes) -> None:
     assert photo_in(in_json(url=url), LIMIT) == Photo(image=cat_jpeg)
     assert photo_in(in_json(url=f" {url}\n"), LIMIT) == Photo(image=cat_jpeg)
     assert photo_in(post(url=url), LIMIT) == Photo(image=cat_jpeg)
+    assert "+" in url
+    assert photo_in(post(url=f" {url.replace('+', ' ')}\n"), LIMIT) == Photo(image=cat_jpeg)  # not percent-encoded
+    assert photo_in(post(url="data:image/jpeg,a b"), LIMIT) == Photo(image=b"a b")
     with pytest.raises(ImageTooLargeError):
         photo_in(in_json(url=url), len(cat_jpeg) - 1)
 
@@ -167,6 +170,12 @@ def test_a_photo_in_the_wrong_member_is_told_the_right_one(cat_jpeg: bytes) -> N
     assert '{"image": ' in words(in_json(url=encoded))
     assert '{"image": ' in words(post(url=base64.urlsafe_b64encode(cat_jpeg).decode()))
     assert '{"url": ' in words(in_json(image="https://example.org/cat.jpg"))
+
+
+@pytest.mark.parametrize("media_type", ["", "application/json"])
+def test_json_may_begin_with_a_byte_order_mark(media_type: str) -> None:
+    body = json.dumps({"url": "https://example.org/cat.jpg"}).encode("utf-8-sig")
+    assert photo_in(post(body, media_type), LIMIT) == Photo(url="https://example.org/cat.jpg")
 
 
 def test_blanks_around_json_are_no_base64() -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from serve.model.formats import Coded, PartCount
+from serve.model.formats import Coded, PartCount, too_many_parts
 from serve.model.formats.bits import Bits
 
 _SEQUENCE_HEADER, _FRAME_HEADER, _FRAME, _REDUNDANT_FRAME_HEADER = 1, 3, 6, 7
 _FRAMES: Final = frozenset({_FRAME_HEADER, _FRAME, _REDUNDANT_FRAME_HEADER})
+_MAX_HEADERS: Final = 100  # encoders write one, and repeat it for further frames
 _TIERED_LEVEL: Final = 7  # above it, a level has a tier
 # The most that a profile allows (section 6.4.1): 10 bits of 4:2:0, 10 bits of 4:4:4, 12 bits of 4:4:4. The last are as
 # many bytes as those before, and count for more: they take a third longer.
@@ -26,7 +27,10 @@ def coded(data: bytes, count: PartCount) -> Coded:
         UndecodableImageError: it consists of too many parts.
     """
     units = list(count.each(_units(data)))
-    sizes = [_size(Bits(content)) for kind, content in units if kind == _SEQUENCE_HEADER]
+    headers = [content for kind, content in units if kind == _SEQUENCE_HEADER]
+    if len(headers) > _MAX_HEADERS:
+        raise too_many_parts()
+    sizes = [_size(Bits(content)) for content in headers]
     frames = sum(kind in _FRAMES for kind, _ in units)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))
     return Coded(width, height, samples, frames)

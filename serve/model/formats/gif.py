@@ -6,7 +6,7 @@ from serve.model.formats import MAX_PARTS, Parts, broken, too_many_parts
 
 _SCREEN: Final = 13  # bytes of the signature and the logical screen descriptor
 _EXTENSION, _FRAME = b"!", b","
-_GRAPHIC_CONTROL: Final = 0xF9
+_GRAPHIC_CONTROL, _CONTROL_BYTES = 0xF9, 8  # with one sub-block (section 23)
 
 
 def parts(data: bytes) -> Parts:
@@ -32,7 +32,7 @@ def parts(data: bytes) -> Parts:
                 raise too_many_parts()
         end += 1
         blocks += 1
-        if data[position + 1] == _GRAPHIC_CONTROL:
+        if data[position + 1] == _GRAPHIC_CONTROL and end - position == _CONTROL_BYTES:
             control = data[position:end]
         position = end
     raise too_many_parts()

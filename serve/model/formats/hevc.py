@@ -8,7 +8,7 @@ from serve.model.formats.bits import Bits
 
 _FIRST_NON_SLICE: Final = 32  # of NAL unit types (table 7-1)
 _SEQUENCE_PARAMETERS, _PICTURE_PARAMETERS = 33, 34
-_MAX_PICTURE_PARAMETERS: Final = 4  # encoders write one; for each, decoders make tables as large as the picture
+_MAX_PARAMETERS: Final = 4  # of either kind; encoders write one. For a picture's, decoders make tables as large as it
 _ARRAYS: Final = 22  # where the parameter sets begin in the configuration
 _DEEP_WORK: Final = 2  # of 8 bits: two bytes a sample
 _SAMPLES: Final = (1.0, 1.5, 2.0, 3.0)  # a pixel, by chroma_format_idc (table 6-1)
@@ -29,10 +29,11 @@ def coded(configuration: bytes, data: bytes, count: PartCount) -> Coded:
         UndecodableImageError: it consists of too many parts.
     """
     units = [*count.each(_parameter_sets(configuration)), *count.each(_units(data, (configuration[21] & 3) + 1))]
-    sizes = [_size(unit) for unit in units if _kind(unit) == _SEQUENCE_PARAMETERS]
-    if sum(_kind(unit) == _PICTURE_PARAMETERS for unit in units) > _MAX_PICTURE_PARAMETERS:
+    kinds = [_kind(unit) for unit in units]
+    if max(kinds.count(_SEQUENCE_PARAMETERS), kinds.count(_PICTURE_PARAMETERS)) > _MAX_PARAMETERS:
         raise too_many_parts()
-    slices = sum(_kind(unit) < _FIRST_NON_SLICE for unit in units)
+    sizes = [_size(unit) for unit, kind in zip(units, kinds, strict=True) if kind == _SEQUENCE_PARAMETERS]
+    slices = sum(kind < _FIRST_NON_SLICE for kind in kinds)
     width, height, samples = (max(values) for values in zip(*sizes, strict=True))
     return Coded(width, height, samples, slices)
 

@@ -13,6 +13,7 @@ _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 # T.81, table B.1: all frame headers. C4, C8 and CC are no frames.
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES: Final = frozenset({0xC4, 0xDB, 0xDD})  # Huffman tables, quantization tables, restart interval
+_MAX_BYTES_BEFORE_SCANS: Final = 100_000  # a JFIF thumbnail has up to 65 kB, tables 2 kB; Pillow reads them in Python
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # markers without a segment
 # Inside a scan FF stands before 00 (a stuffed FF), a restart marker, or the next segment. Of several the last counts:
 # `\xff+` would begin at each of a million, and take an hour.
@@ -33,10 +34,7 @@ def parts(data: bytes) -> Parts:
         marker, start, end = _segment(data, position)
         segment = data[start:end]
         if marker == _START_OF_SCAN:
-            # Scans can be megabytes: they are copied once, or not at all if there is nothing to drop before them.
-            is_whole = sum(map(len, kept)) == position
-            file = data if is_whole else b"".join([*kept, memoryview(data)[position:]])
-            return Parts(file, exif, _joined(profile), _scan_pixels(data, position, frame))
+            return Parts(_file(data, kept, position), exif, _joined(profile), _scan_pixels(data, position, frame))
         if marker in _FRAMES:
             frame = _checked_frame(marker, segment, known=frame)
         if marker in _TABLES or marker in _FRAMES or (marker, segment[:5]) in ((_APP0, b"JFIF\0"), (_APP14, b"Adobe")):
@@ -47,6 +45,15 @@ def parts(data: bytes) -> Parts:
             profile.setdefault(segment[len(_ICC)], segment[len(_ICC) + 2 :])
         position = end
     raise too_many_parts()
+
+
+def _file(data: bytes, kept: list[bytes], position: int) -> bytes:
+    """What is kept, and the scans, which begin at `position`."""
+    before = sum(map(len, kept))
+    if before > _MAX_BYTES_BEFORE_SCANS:
+        raise too_many_parts()
+    # Scans can be megabytes: they are copied once, or not at all if there is nothing to drop before them.
+    return data if before == position else b"".join([*kept, memoryview(data)[position:]])
 
 
 def has_end(data: bytes) -> bool:

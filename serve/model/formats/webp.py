@@ -12,6 +12,7 @@ _PICTURES: Final = _STILL | {b"ANMF"}
 _METADATA_FLAGS: Final = 0x20 | 0x08 | 0x04
 _FRAME_HEADER: Final = 16  # bytes of ANMF before its chunks
 _LOSSLESS_ALPHA: Final = 1
+_WITH_ALPHA: Final = 2.25  # the work of a pixel
 
 
 def parts(data: bytes) -> Parts:
@@ -22,7 +23,7 @@ def parts(data: bytes) -> Parts:
     """
     found = _first(data, _HEADER, 8 + int.from_bytes(data[4:8], "little"), _PICTURES)
     picture = found.get(b"picture", b"")
-    _check(picture[:4], picture[4:], found.get(b"ALPH", b"")[4:])
+    work = _checked(picture[:4], picture[4:], found.get(b"ALPH", b"")[4:])
     kept = [found[kind] for kind in (b"VP8X", b"ANIM", b"ALPH", b"picture") if kind in found]
     if kept and kept[0].startswith(b"VP8X") and len(kept[0]) > 4:
         kept[0] = kept[0][:4] + bytes([kept[0][4] & ~_METADATA_FLAGS]) + kept[0][5:]
@@ -32,15 +33,19 @@ def parts(data: bytes) -> Parts:
         b"RIFF" + len(body).to_bytes(4, "little") + body,
         found.get(b"EXIF", b"")[4:].removeprefix(b"Exif\0\0"),
         profile if len(profile) <= MAX_PROFILE_BYTES else b"",
+        work,
     )
 
 
-def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
-    """Raise for a picture that has more groups of prefix codes than an encoder writes.
+def _checked(kind: bytes, content: bytes, alpha: bytes) -> int:
+    """The work of a lossy picture with lossless alpha, which is decoded twice; 0: as many as there are pixels.
 
     Args:
         kind, content: of the chunk.
         alpha: the content of the ALPH chunk before it.
+
+    Raises:
+        UndecodableImageError: it has more groups of prefix codes than an encoder writes.
     """
     if kind == b"ANMF":  # decoders take the first picture of a frame, and the first alpha
         found = _first(content, _FRAME_HEADER, len(content), _STILL)
@@ -52,6 +57,8 @@ def _check(kind: bytes, content: bytes, alpha: bytes) -> None:
     elif kind == b"VP8 " and alpha and alpha[0] & 3 == _LOSSLESS_ALPHA:
         width, height = (int.from_bytes(content[place : place + 2], "little") & 0x3FFF for place in (6, 8))
         _count(vp8l.Reader(alpha, 8), max(1, width), max(1, height))
+        return round(_WITH_ALPHA * width * height)
+    return 0
 
 
 def _count(reader: vp8l.Reader, width: int, height: int) -> None:

@@ -58,6 +58,15 @@ def test_every_frame_counts() -> None:
     assert av1.coded(data * 5, PartCount()).pictures == 5
 
 
+def test_sequence_headers_are_few() -> None:
+    data = bitstream()
+    header = next(content for kind, content in av1._units(data) if kind == 1)
+    unit = bytes([1 << 3 | 2, len(header)]) + header
+    assert av1.coded(unit * 99 + data, PartCount()) == av1.coded(data, PartCount())
+    with pytest.raises(UndecodableImageError, match="too many parts"):
+        av1.coded(unit * 100 + data, PartCount())
+
+
 def test_the_last_unit_needs_no_length() -> None:
     data = bitstream()
     frame = next(content for kind, content in av1._units(data) if kind == 6)

@@ -7,7 +7,7 @@ from serve.errors import UndecodableImageError
 from serve.model import formats
 from serve.model.formats import MAX_PARTS, gif
 from serve.model.preprocess import decode
-from tests.serve.model.pictures import encoded, scene
+from tests.serve.model.pictures import encoded, is_same, scene
 
 
 def moved(left: int, top: int, screen: tuple[int, int], *, transparent: bool = False) -> bytes:
@@ -48,6 +48,14 @@ def test_a_decoder_gets_no_comment_and_the_last_graphic_control() -> None:
     found = formats.parts(plain[:start] + extra + plain[start:], "GIF").file
     assert found == plain
     assert gif.frame(found) == (0, 0, *scene().size)
+
+
+@pytest.mark.parametrize("control", [b"\4\0\0\0\0\1a\0", b"\0", b"\1a\0"])
+def test_a_graphic_control_of_another_form_is_dropped(control: bytes) -> None:
+    plain = encoded(scene().quantize(8), "GIF")
+    start = plain.index(b",", 13 + 3 * 8)
+    changed = plain[:start] + b"!\xf9" + control + plain[start:]
+    assert is_same(decode(changed, 30, 30), decode(plain, 30, 30))
 
 
 @pytest.mark.parametrize("cut", [3, 12, 14, 30])

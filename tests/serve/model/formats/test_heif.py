@@ -241,6 +241,23 @@ def test_a_picture_is_turned_once(kind: bytes) -> None:
                 decode(turned, 60, 80)
 
 
+def test_turning_and_cropping_are_more_work() -> None:
+    """16.8 MP took 0.46 s as they are, and 1.02 s turned, mirrored and cropped."""
+    data = photo("HEIF")
+    meta = boxes.Meta(data)
+    works, memories = {}, {}
+    for kind in (b"free", b"irot", b"imir", b"clap"):
+        change = boxes.Property(essential=False, kind=kind, content=memoryview(bytes(32)))
+        item = (b"hvc1", [*meta.properties(meta.primary), change], meta.data(meta.primary))
+        found = parts(boxes.written(b"heic", 1, {1: item}, []), "HEIF")
+        works[kind], memories[kind] = found.work, found.memory
+    usual = works.pop(b"free")
+    assert {kind: round((work - usual) / (320 * 240), 2) for kind, work in works.items()} == {
+        b"irot": 0.55, b"imir": 0.2, b"clap": 0.45
+    }  # fmt: skip
+    assert memories[b"clap"] - memories[b"free"] == 2 * 320 * 240
+
+
 def test_properties_of_megabytes_are_not_copied_for_each_item() -> None:
     """Nine megabytes that 8,000 items share took 5 s."""
     data = photo("HEIF")

@@ -19,6 +19,17 @@ def test_a_decoder_gets_no_metadata() -> None:
     assert is_same(decode(found.file, 40, 50), decode(encoded(scene(), "WEBP"), 40, 50))
 
 
+@pytest.mark.parametrize("animated", [False, True])
+def test_lossless_alpha_beside_a_lossy_picture_is_more_work(animated: bool) -> None:
+    """16.9 MP took 0.95 s, and 0.56 s without it."""
+    transparent = scene().convert("RGBA")
+    transparent.putalpha(Image.linear_gradient("L").resize(scene().size))
+    options = {"save_all": True, "append_images": [transparent.rotate(180)]} if animated else {}
+    width, height = scene().size
+    assert formats.parts(encoded(transparent, "WEBP", **options), "WEBP").work == round(2.25 * width * height)
+    assert formats.parts(encoded(scene(), "WEBP"), "WEBP").work == 0
+
+
 def test_of_an_animation_the_decoder_gets_one_frame() -> None:
     frames = [Image.new("RGB", (32, 32), color) for color in ("red", "blue", "lime")]
     found = formats.parts(encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:]), "WEBP").file
