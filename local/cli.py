@@ -29,7 +29,7 @@ examples:
 
 output:
   On a terminal, a table. Into a pipe or a file, or with --json, one JSON object a line:
-  {"photo": "cat.jpg", "label": "cat", "probability": 0.000427, "uncertain": false, "model_version": "..."}
+  {"photo": "cat.jpg", "label": "cat", "probability": 0.000721, "uncertain": false, "model_version": "..."}
   or, for a photo that could not be classified:
   {"photo": "cat.txt", "error": {"title": "...", "detail": "...", ...}}
   With more than two labels, "probabilities" holds that of each; with --csv, each has a column.
