@@ -222,7 +222,8 @@ def _verify(
         if drop > allowed + 1e-9:
             raise ConversionError(
                 f"{mode} in {measured['runtime']} is {drop:.2f} percentage points less accurate than the "
-                f"network, more than --max-accuracy-drop {allowed:g}; {output} is unchanged"
+                f"network, more than --max-accuracy-drop {allowed:g}; {output} is unchanged. Train on more photos, "
+                "or allow more"
             )
         results[measured["runtime"]] = result
     return results
