@@ -60,6 +60,7 @@ def _jpegs() -> dict[str, Make]:
         return data[:start] + data[start:-2] * count + data[-2:]
 
     small = encoded(Image.new("RGB", (9, 9)), "JPEG")
+    tables = b"\xff\xdb\0\x43\0" + bytes(64)
     return {
         "50 MP of noise": lambda: encoded(noise("RGB", _LARGEST), "JPEG", quality=18),
         "50 MP of noise, 4:4:4": lambda: encoded(noise("RGB", _LARGEST), "JPEG", **full),
@@ -75,6 +76,7 @@ def _jpegs() -> dict[str, Make]:
         "arithmetic coding": lambda: repeated(200).replace(b"\xff\xc2", b"\xff\xca", 1),
         "2,000,000 bytes of FF in a scan": lambda: repeated(1, (64, 64))[:-2] + b"\xff" * 2_000_000 + b"\0\xff\xd9",
         "2,500,000 segments": lambda: _inserted(small, b"\xff\xfe\0\2" * 2_400_000),
+        "10 MB of tables, no end marker": lambda: _inserted(small, tables * 140_000)[:-2],
         "EXIF of 60,000 broken entries": lambda: _inserted(
             small, b"\xff\xe1\xff\xffExif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 65_517
         ),
@@ -196,8 +198,8 @@ def _heics() -> dict[str, Make]:
         pillow_heif.from_bytes(mode=mode, size=size, data=row * size[1]).save(file, quality=50, chroma=444)
         return file.getvalue()
 
-    def grid(count: int, size: tuple[int, int], **options: Any) -> bytes:
-        return derived.derived(heic((512, 512), **options), b"grid", count, size)
+    def grid(count: int, size: tuple[int, int], *, turned: bool = False, **options: Any) -> bytes:
+        return derived.derived(heic((512, 512), **options), b"grid", count, size, turned=turned)
 
     return {
         "grid of 8 MP of noise, 4:4:4": lambda: grid(6, (3072, 3072), quality=30, chroma=444),
@@ -206,6 +208,8 @@ def _heics() -> dict[str, Make]:
         "4.1 MP and alpha, 10 bits, 4:4:4": lambda: deep("RGBA;16", (2300, 1780)),
         "grid of 12 MP of noise": lambda: grid(7, (3584, 3584), quality=35),
         "grid of 16 MP of noise": lambda: grid(8, (4096, 4096), quality=28),
+        "grid of 9 MP of noise, turned": lambda: grid(6, (3072, 3072), turned=True, quality=25),
+        "grid of 16 MP of noise, turned": lambda: grid(8, (4096, 4096), turned=True, quality=28),
         "grid of 21 MP": lambda: grid(9, (4608, 4608), strength=0.02, quality=20),
         "grid of 9 MP, 4:4:4": lambda: grid(6, (3072, 3072), strength=0.05, quality=20, chroma=444),
         "grid beyond its canvas": lambda: grid(70, (512, 512), strength=0.0),
