@@ -38,9 +38,6 @@ _EVENT_WITHOUT_BODY_BYTES: Final = 64 * 1024  # headers and URL take 10,240 byte
 MAX_DECODERS: Final = 6
 """Six of the greediest photos fit into the 2 GiB of `k8s/deployment.yaml`: docs/robustness.md, "Several at once"."""
 
-# A log of requests would have the URLs of photos, signatures included.
-logging.getLogger("uvicorn.access").addFilter(lambda _: False)
-
 _LARGEST_WITH_URL: Final = 64 * 1024  # bytes of a body: a URL has 2,048 characters at most, each of 12 bytes at most
 
 DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
@@ -48,6 +45,9 @@ DECODERS: Final = min(MAX_DECODERS, os.cpu_count() or 1)
 
 FETCHERS: Final = 16
 """Requests with a URL that one worker answers at once: they wait for other servers, and must not block uploads."""
+
+# However it is started: a log of requests would have the URLs of photos, signatures included.
+logging.getLogger("uvicorn.access").addFilter(lambda _: False)
 
 
 class SideBySide(Classifier):

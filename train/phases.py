@@ -67,9 +67,9 @@ def phases(args: argparse.Namespace) -> list[Phase]:
         "fine-tune", fine_tune_epochs, args.fine_tune_learning_rate, args.patience,
         label_smoothing=args.label_smoothing, batch_norm_momentum=args.batch_norm_momentum,
     )  # fmt: skip
-    if args.distill_epochs and not fine_tune_epochs:
-        raise ValueError("--distill-epochs distills fine-tuned networks: name --fine-tune-epochs, too")
     if not fine_tune_epochs:
+        if args.distill_epochs:
+            raise ValueError("--distill-epochs distills fine-tuned networks: name --fine-tune-epochs, too")
         return [frozen]
     if not distill_epochs:
         return [frozen, tuned]

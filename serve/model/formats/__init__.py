@@ -38,8 +38,8 @@ class Parts(NamedTuple):
         file: for the decoder.
         exif: from the TIFF header on; empty if there is none.
         profile: the ICC profile; empty if there is none.
-        work: what decoding takes: a JPEG's pixels in all of its scans, the bytes of a PNG's, HEIC's or AVIF's pixels.
-            0: the header's pixels.
+        work: what decoding takes: a JPEG's pixels in all of its scans, the bytes of a PNG's, HEIC's or AVIF's pixels,
+            a WebP's pixels and their alpha. 0: the header's pixels.
         memory: what decoding takes at its peak, in bytes; 0: by the header's pixels.
     """
 

@@ -14,7 +14,7 @@ from serve.model.formats import MAX_PROFILE_BYTES, Coded, PartCount, Parts, av1,
 _CODED: Final = {"HEIF": b"hvc1", "AVIF": b"av01"}
 _NEEDED: Final = frozenset({b"hvcC", b"av1C", b"ispe", b"pixi", b"irot", b"imir", b"clap", b"auxC"})
 # ISO/IEC 23000-22, 7.3.6.7: each at most once. The work of a pixel in libheif, which copies the picture for each.
-_ONCE: Final = {b"irot": 0.55, b"imir": 0.2, b"clap": 0.45}
+_TURNS: Final = {b"irot": 0.55, b"imir": 0.2, b"clap": 0.45}
 _ALPHA: Final = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _LONGEST_KIND: Final = 100  # bytes: a property can have megabytes, and belong to thousands of items
 _PROFILES: Final = (b"prof", b"rICC")
@@ -27,7 +27,7 @@ _LARGEST_BLOCK: Final = 64  # coded pictures are whole blocks, of which a part i
 
 # What decoding takes at its peak, in bytes a pixel, and more for each coded byte a pixel: measured.
 _MEMORY: Final = {"HEIF": (4.5, 2.05), "AVIF": (8.2, 2.0)}
-_CROPPED: Final = 2.0
+_CROPPED: Final = 2.0  # more, for the copy
 
 
 class _Item(NamedTuple):
@@ -54,7 +54,7 @@ class _Items(dict[int, _Item]):
 
     def __missing__(self, name: int) -> _Item:
         needed = [one for one in self._meta.properties(name) if one.kind in _NEEDED or _is_nclx(one)]
-        if any(sum(one.kind == kind for one in needed) > 1 for kind in _ONCE):
+        if any(sum(one.kind == kind for one in needed) > 1 for kind in _TURNS):
             raise ValueError("a picture is turned or cropped twice")
         item = _Item(self._meta.kinds[name], self._meta.data(name), needed)
         self._bytes_left -= len(item.data) + sum(len(one.content) for one in needed)
@@ -124,8 +124,10 @@ def _parts(meta: boxes.Meta, items: _Items, pictures: list[int], image_format: s
     file = _written(meta, items, pictures, image_format)
     a_pixel, a_sample = _MEMORY[image_format]
     pixels = max(cost.pixels for cost in costs)
-    work = sum(cost.work for cost in costs) + _work_after_decoding(items[pictures[0]], image_format) * pixels
-    a_pixel += _CROPPED * bool(image_format == "HEIF" and items[pictures[0]].property(b"clap"))
+    item = items[pictures[0]]
+    work = sum(cost.work for cost in costs) + _work_after_decoding(item, image_format) * pixels
+    if image_format == "HEIF" and item.property(b"clap"):
+        a_pixel += _CROPPED
     memory = pixels * (a_pixel + a_sample * sum(cost.samples for cost in costs))
     return Parts(file, profile=profile, work=round(work), memory=round(memory))
 
@@ -180,7 +182,7 @@ def _work_after_decoding(item: _Item, image_format: str) -> float:
     Of an item that names no matrix, the codec's counts, which can be any.
     """
     if image_format == "HEIF":
-        return sum(work for kind, work in _ONCE.items() if item.property(kind))
+        return sum(work for kind, work in _TURNS.items() if item.property(kind))
     matrix = int.from_bytes(item.property(b"colr")[8:10] or b"\xff", "big")
     return 0 if matrix in _FAST_MATRICES else _SLOW_WORK
 
